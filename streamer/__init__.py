@@ -1,0 +1,1 @@
+"""Odin Streamer: a quote server between an ODIN market feed and any number of WebSocket clients."""
