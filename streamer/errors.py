@@ -92,11 +92,64 @@ class ConfigError(OdinError):
 
 
 class CalendarError(OdinError):
-    """A calendar file is unusable."""
+    """
+    A calendar file is unusable.
+
+    Args:
+        problem: What was found.
+        expected: What was expected in its place.
+        file: Name of the file.
+        entry: Which part of it, as ``[[holiday]] 2``; empty for the file as a whole.
+
+    """
+
+    def __init__(self, problem: str, *, expected: str, file: str, entry: str = "") -> None:
+        place = f"{file}, {entry}" if entry else file
+        super().__init__(f"{place}: {problem}; expected {expected}")
+        self.problem = problem
+        self.expected = expected
+        self.file = file
+        self.entry = entry
 
 
 class InstrumentError(OdinError):
-    """An instrument file is unusable."""
+    """
+    An instrument file is unusable.
+
+    Args:
+        problem: What was found.
+        expected: What was expected in its place.
+        file: Name of the file.
+        line: Number of the line, from 1.
+        column: Name of the column.
+        value: The offending value, as it stands there.
+
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        expected: str,
+        file: str,
+        line: int | None = None,
+        column: str | None = None,
+        value: str | None = None,
+    ) -> None:
+        place = [file]
+        if line is not None:
+            place.append(f"line {line}")
+        if column is not None:
+            place.append(f"column {column!r}")
+        if value is not None:
+            place.append(f"value {value!r}")
+        super().__init__(f"{', '.join(place)}: {problem}; expected {expected}")
+        self.problem = problem
+        self.expected = expected
+        self.file = file
+        self.line = line
+        self.column = column
+        self.value = value
 
 
 class StoreError(OdinError):
