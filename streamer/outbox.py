@@ -40,7 +40,16 @@ class Outbox:
 
     """
 
-    __slots__ = ("_frames", "_latest", "conflate", "conflated", "max_bytes", "overflow", "size", "slow")
+    __slots__ = (
+        "_frames",
+        "_latest",
+        "conflate",
+        "conflated",
+        "max_bytes",
+        "overflow",
+        "size",
+        "slow",
+    )
 
     def __init__(self, *, conflate: bool = True, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self.conflate = conflate

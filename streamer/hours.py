@@ -1,0 +1,107 @@
+"""
+Whether the market is open, as the clock and the calendar tell (section 6 of the client protocol).
+
+Follows the market's time and names each opening and closing once. Telling
+clients about them is the hub's business.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+from streamer.calendar import Session, TradingCalendar
+from streamer.clock import FeedClock, Move, WallClock
+from streamer.ist import ist_clock, ist_datetime
+from streamer.odin.messages import ServerMessage
+
+CLASSIC_HOURS: Final = "09:15 - 15:30 IST"
+
+
+class Change(NamedTuple):
+    """One opening or closing of the market."""
+
+    event: Literal["market_opened", "market_closed"]
+    message: str
+    is_open: bool
+
+
+OPENED: Final = Change("market_opened", "Market is now open", True)
+CLOSED: Final = Change("market_closed", "Market is now closed", False)
+
+
+class MarketHours:
+    """
+    The market's time, and the trading session that it falls into.
+
+    ``time`` is market time in UNIX nanoseconds as of the last call of
+    :meth:`pass_time`; None before the feed has told one (rule H-5).
+    """
+
+    def __init__(self, calendar: TradingCalendar, clock: WallClock | FeedClock) -> None:
+        self.calendar = calendar
+        self.clock = clock
+        self.time: int | None = None
+        self._session: Session | None = None
+        self._next_change: int | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether ``time`` lies inside a trading session."""
+        return self._session is not None
+
+    @property
+    def next_timer(self) -> int | None:
+        """When the machine's clock itself opens or closes the market; None if it never does."""
+        return self._next_change if self.clock.kind == "wall" else None
+
+    def observe(self, message: ServerMessage) -> Move:
+        """Let the clock read a message of the feed; call :meth:`pass_time` if it moved."""
+        move = self.clock.observe(message)
+        if move is Move.BACK:
+            self._next_change = None
+        return move
+
+    def pass_time(self, now: int) -> list[Change]:
+        """Move ``time`` on to ``now`` and return what opened or closed on the way, in order."""
+        time = self.time = self.clock.read(now)
+        if time is None or (self._next_change is not None and time < self._next_change):
+            return []
+        session = self.calendar.session_at(time)
+        before, self._session = self._session, session
+        self._next_change = self.calendar.next_change(time)
+        if session == before:
+            return []
+        return [CLOSED] * (before is not None) + [OPENED] * (session is not None)
+
+    def hours_text(self) -> str:
+        """Return the day's hours in words, as ``09:15 - 15:30 IST``."""
+        return CLASSIC_HOURS if self.time is None else self.calendar.market_hours(self.time)
+
+    def clock_text(self) -> str | None:
+        """Return the time of day in IST, ``HH:MM:SS``."""
+        return None if self.time is None else ist_clock(self.time)
+
+    def closed_text(self) -> str:
+        """Return what a client is told that subscribes while the market is closed (rule S-10)."""
+        if self.time is None:
+            return "Market is closed; the feed has told no time yet"
+        return (
+            "Market is closed; streaming starts "
+            f"{ist_datetime(self.calendar.next_open(self.time))} IST"
+        )
+
+    def status(self) -> dict[str, object]:
+        """Return the calendar's part of ``market_status`` (rules S-7, H-5)."""
+        time, calendar = self.time, self.calendar
+        status: dict[str, object] = {"market_open": self.is_open, "market_hours": self.hours_text()}
+        if time is None:
+            unknown = dict.fromkeys(("current_time", "next_open", "next_close"))
+            return status | unknown | {"phase": "waiting", "trading_day": None}
+        day = calendar.trading_day(time)
+        return status | {
+            "current_time": ist_datetime(time),
+            "next_open": ist_datetime(calendar.next_open(time)),
+            "next_close": ist_datetime(calendar.next_close(time)),
+            "phase": calendar.phase(time),
+            "trading_day": None if day is None else day.isoformat(),
+        }

@@ -1,0 +1,736 @@
+"""
+What each client is told, and when: the one place where behaviour is decided.
+
+The hub takes what happened (a client connected, a frame came, the feed spoke,
+time passed) and leaves behind what must follow: records to be saved, outboxes
+to be written, interest to be told to the feed. Its owner takes these after
+every input, in that order, so that nothing is acknowledged before it is
+durable (rule P-2).
+
+It opens no socket and reads no clock. ``now`` is always the machine's time in
+UNIX nanoseconds; what time it is on the market is for the clock to say. Each
+input first lets time pass, then acts, so that "market opened" always precedes
+the first quote of a session.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from streamer.calendar import TradingCalendar
+from streamer.clients import ClientChanges, ClientRecord
+from streamer.clock import FeedClock, Move, WallClock
+from streamer.connection import Client, Connection, HubSettings, Refusal, seconds
+from streamer.errors import RequestError
+from streamer.hours import MarketHours
+from streamer.instruments import Instrument, InstrumentTable
+from streamer.interest import Interest
+from streamer.odin.messages import LogonAnswer, ServerMessage, Touchline
+from streamer.odin.tags import InstrumentKey
+from streamer.outbox import text_frame
+from streamer.protocol import (
+    FEATURES,
+    INSTRUCTIONS,
+    Request,
+    encode_reply,
+    failed_text,
+    parse_request,
+    stock_text,
+)
+from streamer.quotes import Quote
+
+UpstreamState = Literal["connected", "connecting", "stale", "down"]
+
+CLIENT_ID: Final = re.compile(r"[A-Za-z0-9._:@-]{1,128}", re.ASCII)
+
+SLOW_CONSUMER: Final = 4008
+RATE_LIMIT_ABUSED: Final = 4429
+SESSION_REPLACED: Final = 4501
+
+HOUSEKEEPING_S: Final = 3600.0
+
+
+class Hub:
+    """
+    All clients of one server process.
+
+    Args:
+        instruments: What can be subscribed.
+        calendar: When the market is open.
+        clock: What time it is on the market.
+        epoch: Names this server process to clients (rules C-3, M-3).
+        records: The clients of earlier processes.
+        settings: Limits and policies.
+        now: The machine's time.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        instruments: InstrumentTable,
+        calendar: TradingCalendar,
+        clock: WallClock | FeedClock,
+        epoch: str,
+        records: Iterable[ClientRecord] = (),
+        settings: HubSettings | None = None,
+        now: int,
+    ) -> None:
+        self.instruments = instruments
+        self.epoch = epoch
+        self.settings = settings or HubSettings()
+        self.hours = MarketHours(calendar, clock)
+        self.upstream_state: UpstreamState = "connecting"
+        self.updates = 0
+        """Updates of the feed since the start, over all instruments."""
+        self.delivered = 0
+        """``market_data`` messages handed to outboxes since the start."""
+        self._clients: dict[str, Client] = {}
+        self._connections: dict[Connection, None] = {}
+        self._interest: Interest[Connection] = Interest()
+        self._quotes: dict[InstrumentKey, Quote] = {}
+        self._awaiting_state: set[InstrumentKey] = set()
+        self._dirty: dict[Connection, None] = {}
+        self._unsaved: dict[str, None] = {}
+        self._feed_is_simulated = False
+        self._last_tick_at: int | None = None
+        self._heartbeats: list[tuple[int, int, Connection]] = []
+        self._heartbeats_begun = 0
+        self._next_housekeeping = now + seconds(HOUSEKEEPING_S)
+        for record in records:
+            listed = [key for key in record.instruments if instruments.get(key) is not None]
+            self._clients[record.client_id] = Client.from_record(record, listed)
+        self._expire(now)
+        self._pass_time(now)
+
+    # --- reading
+
+    @property
+    def simulated(self) -> bool:
+        """Whether clients must be told that what they see is not the market (rule C-3)."""
+        return self.hours.clock.kind == "feed" or self._feed_is_simulated
+
+    @property
+    def market_open(self) -> bool:
+        """Whether the market was open when the hub last looked."""
+        return self.hours.is_open
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._connections)
+
+    @property
+    def clients(self) -> int:
+        """How many clients are known, connected or not."""
+        return len(self._clients)
+
+    def interest(self) -> list[InstrumentKey]:
+        """Return every instrument that the feed should send, in a stable order."""
+        return self._interest.wanted()
+
+    def stats(self, now: int) -> dict[str, object]:
+        """Return the counters of this process, for people and monitoring."""
+        return {
+            "connections": self.connections,
+            "clients": self.clients,
+            "instruments_subscribed": len(self._interest),
+            "instruments_asked_of_feed": len(self._interest.wanted()),
+            "updates": self.updates,
+            "delivered": self.delivered,
+            "market": self.market_status(now),
+            "simulated": self.simulated,
+            "epoch": self.epoch,
+        }
+
+    def market_status(self, now: int) -> dict[str, object]:
+        """Return the ``data`` of ``market_status`` (rule S-7)."""
+        is_fed = self.upstream_state == "connected"
+        return self.hours.status() | {
+            "streaming_data": self.market_open and is_fed,
+            "timezone": "Asia/Kolkata",
+            "upstream": self.upstream_state,
+            "last_tick_age_ms": self._last_tick_age_ms(now),
+        }
+
+    # --- clients
+
+    def admit(self, client_id: str | None, principal: str | None, now: int) -> Refusal | None:
+        """
+        Judge a connection before its upgrade; None lets it in.
+
+        Args:
+            client_id: As the client gave it; None or empty when it gave none.
+            principal: Whose access token it showed, when tokens are in use.
+            now: The machine's time.
+
+        """
+        settings = self.settings
+        if client_id and not CLIENT_ID.fullmatch(client_id):
+            return Refusal.because(
+                400,
+                "invalid_request",
+                f"client_id has {len(client_id)} characters, too many or some not allowed; "
+                "expected 1 to 128 of A-Z a-z 0-9 . _ : @ -",
+            )
+        client = self._clients.get(client_id or "")
+        if client is None:
+            if len(self._clients) >= settings.max_clients:
+                return Refusal.because(503, "over_capacity", "No room for another client_id")
+        elif client.principal != principal:
+            return Refusal.because(
+                403, "unauthorised", "This client_id belongs to another access token"
+            )
+        elif client.connection is not None:
+            since = now - seconds(settings.takeover_window_s)
+            if client.recent_takeovers(since) >= settings.takeovers:
+                return Refusal.because(
+                    429,
+                    "rate_limited",
+                    f"client_id {client_id} was taken over {settings.takeovers} times within "
+                    f"{settings.takeover_window_s:g} s, as if two programs shared it; "
+                    "expected a client_id for each",
+                )
+        if len(self._connections) >= settings.max_connections:
+            return Refusal.because(503, "over_capacity", "No room for another connection")
+        return None
+
+    def connect(
+        self,
+        client_id: str | None,
+        now: int,
+        *,
+        principal: str | None = None,
+        heartbeat_s: float | None = None,
+    ) -> Connection:
+        """
+        Take in a client that was admitted: welcome, then the quotes it subscribes (C-3, P-1).
+
+        A connection that the client already has is replaced (rule C-4).
+
+        Args:
+            client_id: None or empty: one is made up (rule C-2).
+            now: The machine's time.
+            principal: As given to :meth:`admit`.
+            heartbeat_s: Seconds between the heartbeats that the client asked for.
+
+        """
+        self._pass_time(now)
+        made_up = not client_id
+        client_id = client_id or f"client_{secrets.token_urlsafe(16)}"
+        client = self._clients.get(client_id)
+        if client is None:
+            client = self._clients[client_id] = Client(client_id, principal, made_up, now)
+        client.last_seen = now
+        if client.connection is not None:
+            client.takeovers.append(now)
+            self._replace(client.connection, now)
+        connection = Connection(client, self.settings, seconds(heartbeat_s or 0), now)
+        client.connection = connection
+        self._connections[connection] = None
+        for key in client.subscriptions:
+            self._interest.add(key, connection)
+        restored = [instrument.symbol for instrument in self._instruments(client)]
+        self._send(
+            connection,
+            "welcome",
+            "connected",
+            data={
+                "message": "Welcome to Odin Streamer",
+                "client_id": client_id,
+                "features": FEATURES,
+                "market_hours": self.hours.hours_text(),
+                "market_open": self.market_open,
+                "current_time": self.hours.clock_text(),
+                "subscribed_stocks": len(restored),
+                "restored": bool(restored),
+                "restored_stocks": restored,
+                "epoch": self.epoch,
+                "simulated": self.simulated,
+                "instructions": INSTRUCTIONS,
+            },
+        )
+        self._send_last_quotes(connection, client.subscriptions)
+        if connection.heartbeat_ns:
+            self._heartbeats_begun += 1
+            due = now + connection.heartbeat_ns
+            heapq.heappush(self._heartbeats, (due, self._heartbeats_begun, connection))
+        return connection
+
+    def disconnect(self, connection: Connection, now: int) -> None:
+        """
+        Forget a connection whose socket is gone; calling it again does nothing.
+
+        What the client subscribes stays with the client, and stays asked of
+        the feed for a while, so that a reconnect finds it warm.
+        """
+        if not connection.live:
+            return
+        self._pass_time(now)
+        client = connection.client
+        self._detach(connection, now)
+        client.connection = None
+        client.last_seen = now
+        if client.is_worth_keeping:
+            self._unsaved[client.client_id] = None
+        else:
+            del self._clients[client.client_id]
+
+    def receive(self, connection: Connection, text: str | bytes, now: int) -> None:
+        """Answer one frame of a client (rules R-1 to S-11)."""
+        if connection.closing is not None or not connection.live:
+            return
+        self._pass_time(now)
+        early_ms, is_abuse = connection.count_request(now)
+        if is_abuse:
+            self._close(connection, RATE_LIMIT_ABUSED, "request rate limit abused")
+            return
+        try:
+            request = parse_request(text)
+        except RequestError as error:
+            if not early_ms:
+                self._send_error(connection, error.code, error.message, error.request_id)
+                return
+            request_id = error.request_id
+        else:
+            request_id = request.request_id
+        if early_ms:
+            rate = self.settings.request_rate
+            self._send_error(
+                connection,
+                "rate_limited",
+                f"More than {rate:g} requests a second; expected the next in {early_ms} ms",
+                request_id,
+                data={"retry_after_ms": early_ms},
+            )
+            return
+        self._answer(connection, request, now)
+
+    def shut_down(self, reconnect_after_ms: int, now: int) -> None:
+        """Tell every client that the server goes away (rule C-6)."""
+        self._pass_time(now)
+        for connection in self._connections:
+            self._send(
+                connection,
+                "server_shutdown",
+                "info",
+                message="The server is shutting down; reconnect later with the same client_id",
+                data={"reconnect_after_ms": reconnect_after_ms},
+            )
+
+    def end(self, connection: Connection, code: int, reason: str, now: int) -> None:
+        """Have a connection closed for a reason of the owner's, after what waits is written."""
+        self._pass_time(now)
+        self._close(connection, code, reason)
+
+    # --- the feed
+
+    def feed(self, messages: Sequence[ServerMessage], now: int) -> None:
+        """Take what the feed sent, in its order: time, market hours, quotes."""
+        self._pass_time(now)
+        hours = self.hours
+        for message in messages:
+            move = hours.observe(message)
+            if move is not Move.NONE:
+                if move is Move.BACK:
+                    for quote in self._quotes.values():
+                        quote.begin_day_anew()
+                self._pass_time(now)
+            if isinstance(message, Touchline):
+                if hours.time is not None:
+                    self._last_tick_at = now
+                    self._publish(message, hours.time)
+            elif isinstance(message, LogonAnswer) and message.accepted:
+                self._feed_is_simulated = message.simulated
+                self._awaiting_state = set(self._interest.wanted())
+
+    def upstream(self, state: UpstreamState, now: int) -> None:
+        """Note how the connection to the feed fares."""
+        self._pass_time(now)
+        self.upstream_state = state
+
+    # --- time
+
+    def next_deadline(self) -> int:
+        """Return when :meth:`handle_timer` must be called next, by the machine's time."""
+        deadlines = [self._next_housekeeping]
+        for deadline in (self.hours.next_timer, self._interest.next_deadline()):
+            if deadline is not None:
+                deadlines.append(deadline)
+        if self._heartbeats:
+            deadlines.append(self._heartbeats[0][0])
+        return min(deadlines)
+
+    def handle_timer(self, now: int) -> None:
+        """Do what is due: market hours, heartbeats, interest that lingered, expiry."""
+        self._pass_time(now)
+        while self._heartbeats and self._heartbeats[0][0] <= now:
+            due, order, connection = heapq.heappop(self._heartbeats)
+            if not connection.live:
+                continue
+            self._send(
+                connection,
+                "heartbeat",
+                "alive",
+                data={
+                    "market_open": self.market_open,
+                    "upstream": self.upstream_state,
+                    "last_tick_age_ms": self._last_tick_age_ms(now),
+                },
+            )
+            following = max(due + connection.heartbeat_ns, now)
+            heapq.heappush(self._heartbeats, (following, order, connection))
+        self._interest.pass_time(now)
+        if now >= self._next_housekeeping:
+            self._next_housekeeping = now + seconds(HOUSEKEEPING_S)
+            self._expire(now)
+
+    # --- results
+
+    def take_changes(self) -> ClientChanges:
+        """Return what must be durable before anything queued is written (rule P-2)."""
+        if not self._unsaved:
+            return ClientChanges()
+        saved, removed = [], []
+        for client_id in self._unsaved:
+            client = self._clients.get(client_id)
+            if client is not None and client.is_worth_keeping:
+                saved.append(client.record())
+            else:
+                removed.append(client_id)
+        self._unsaved.clear()
+        return ClientChanges(tuple(saved), tuple(removed))
+
+    def changes_failed(self, changes: ClientChanges) -> None:
+        """Take back changes that could not be saved; they come again with the next ones."""
+        self._unsaved.update(dict.fromkeys(record.client_id for record in changes.saved))
+        self._unsaved.update(dict.fromkeys(changes.removed))
+
+    def take_dirty(self) -> list[Connection]:
+        """Return the connections that have something to write or are to be closed."""
+        dirty = list(self._dirty)
+        self._dirty.clear()
+        return dirty
+
+    def take_interest(self) -> tuple[list[InstrumentKey], list[InstrumentKey]]:
+        """Return what to subscribe and what to unsubscribe at the feed since the last call."""
+        added, removed = self._interest.take_difference()
+        self._awaiting_state.update(added)
+        self._awaiting_state.difference_update(removed)
+        return added, removed
+
+    # --- what follows from it
+
+    def _pass_time(self, now: int) -> None:
+        for change in self.hours.pass_time(now):
+            data = {"event": change.event} | self.market_status(now)
+            data["market_open"] = change.is_open
+            for connection in self._connections:
+                connection.outbox.seal()
+                self._send(connection, "market_status", "info", message=change.message, data=data)
+
+    def _publish(self, touchline: Touchline, time: int) -> None:
+        key = touchline.key
+        quote = self._quotes.get(key)
+        if quote is None:
+            instrument = self.instruments.get(key)
+            if instrument is None:
+                return
+            quote = self._quotes[key] = Quote(instrument)
+        if key in self._awaiting_state:
+            self._awaiting_state.discard(key)
+            if quote.is_state(touchline):
+                return
+        if touchline.ltp <= 0:
+            # Nothing has traded yet: rule M-1 wants a number and forbids an invented one.
+            return
+        quote.update(touchline, time)
+        self.updates += 1
+        if not self.hours.is_open:
+            return
+        subscribers = self._interest.subscribers(key)
+        if not subscribers:
+            return
+        frame = text_frame(quote.market_data(time))
+        dirty = self._dirty
+        for connection in subscribers:
+            outbox = connection.outbox
+            if outbox.put_quote(key, frame):
+                dirty[connection] = None
+            if outbox.overflow:
+                self._close(connection, SLOW_CONSUMER, "slow consumer: too many updates unread")
+        self.delivered += len(subscribers)
+
+    def _answer(self, connection: Connection, request: Request, now: int) -> None:
+        match request.action:
+            case "subscribe":
+                self._subscribe(connection, request)
+            case "unsubscribe":
+                self._unsubscribe(connection, request)
+            case "get_subscriptions":
+                instruments = self._instruments(connection.client)
+                self._reply(
+                    connection,
+                    request,
+                    "subscriptions",
+                    data={
+                        "subscribed_tokens": [str(found.token) for found in instruments],
+                        "subscribed_symbols": [found.symbol for found in instruments],
+                        "subscribed_exchanges": [found.exchange for found in instruments],
+                        "total_subscribed": len(instruments),
+                    },
+                )
+            case "market_status":
+                self._reply(connection, request, "market_status", data=self.market_status(now))
+            case "ping":
+                self._reply(connection, request, "pong", status="alive")
+
+    def _subscribe(self, connection: Connection, request: Request) -> None:
+        request_id = request.request_id
+        if not request.stocks:
+            message = "No stocks provided for subscription"
+            self._send_error(connection, "empty_request", message, request_id)
+            return
+        is_closed = not self.market_open
+        if is_closed and self.settings.closed_policy == "reject":
+            self._send_error(connection, "market_closed", self.hours.closed_text(), request_id)
+            return
+        client = connection.client
+        subscriptions = client.subscriptions
+        limit = self.settings.max_subscriptions
+        named: dict[InstrumentKey, str] = {}
+        failed: list[str] = []
+        added: list[InstrumentKey] = []
+        is_known = is_over = False
+        for item in request.stocks:
+            instrument, name = self._resolve(item)
+            if instrument is None:
+                failed.append(failed_text(item))
+                continue
+            is_known = True
+            key = instrument.key
+            if key not in subscriptions:
+                if len(subscriptions) >= limit:
+                    is_over = True
+                    failed.append(failed_text(item))
+                    continue
+                subscriptions[key] = None
+                added.append(key)
+            named.setdefault(key, name)
+        code = message = None
+        if not is_known:
+            code = "invalid_stock"
+            message = "Found no known stock; expected symbols or tokens, alone or as NSE:SBIN"
+        elif is_over:
+            code = "too_many_subscriptions"
+            message = f"Found more than {limit} subscriptions; the stocks beyond that failed"
+        elif is_closed:
+            code = "market_closed"
+            message = self.hours.closed_text()
+        if is_known and request.delivery not in (None, client.delivery):
+            client.delivery = "all" if request.delivery == "all" else "latest"
+            connection.outbox.conflate = not self.settings.lossless and client.delivery == "latest"
+            self._unsaved[client.client_id] = None
+        if added:
+            self._unsaved[client.client_id] = None
+        data: dict[str, object] = {
+            "action": "subscribe",
+            "subscribed_stocks": list(named.values()),
+            "failed_stocks": failed,
+            "total_subscribed": len(subscriptions),
+        }
+        if request.snapshot:
+            quotes = [self._quotes.get(key) for key in named]
+            data["snapshots"] = [
+                msgspec.Raw(quote.data())
+                for quote in quotes
+                if quote is not None and quote.touchline is not None
+            ]
+        self._reply(
+            connection,
+            request,
+            "subscription_response",
+            status="success" if is_known else "error",
+            message=message,
+            code=code,
+            data=data,
+        )
+        for key in added:
+            self._interest.add(key, connection)
+        self._send_last_quotes(connection, added)
+
+    def _unsubscribe(self, connection: Connection, request: Request) -> None:
+        if not request.stocks:
+            message = "No stocks provided for unsubscription"
+            self._send_error(connection, "empty_request", message, request.request_id)
+            return
+        client = connection.client
+        named: dict[InstrumentKey, str] = {}
+        failed: list[str] = []
+        if request.stocks == ("*",):
+            named = {found.key: found.symbol for found in self._instruments(client)}
+        else:
+            for item in request.stocks:
+                instrument, name = self._resolve(item)
+                if instrument is None or instrument.key not in client.subscriptions:
+                    failed.append(failed_text(item))
+                else:
+                    named.setdefault(instrument.key, name)
+        self._interest.remove(named, connection)
+        for key in named:
+            del client.subscriptions[key]
+            connection.outbox.drop_quote(key)
+        if named:
+            self._unsaved[client.client_id] = None
+        self._reply(
+            connection,
+            request,
+            "subscription_response",
+            data={
+                "action": "unsubscribe",
+                "unsubscribed_stocks": list(named.values()),
+                "failed_stocks": failed,
+                "total_subscribed": len(client.subscriptions),
+            },
+        )
+
+    def _resolve(self, item: object) -> tuple[Instrument | None, str]:
+        """Return the instrument that ``item`` names, and how the reply names it (rule S-1)."""
+        text = stock_text(item)
+        instrument = None if text is None else self.instruments.resolve(text)
+        if text is None or instrument is None:
+            return None, ""
+        if ":" in text or text.strip().isdigit():
+            return instrument, f"{instrument.symbol} ({instrument.exchange})"
+        return instrument, instrument.symbol
+
+    def _instruments(self, client: Client) -> list[Instrument]:
+        found = map(self.instruments.get, client.subscriptions)
+        return [instrument for instrument in found if instrument is not None]
+
+    def _send_last_quotes(self, connection: Connection, keys: Iterable[InstrumentKey]) -> None:
+        """Let the last known quote of each stock follow at once while the market is open (M-4)."""
+        time = self.hours.time
+        if not self.market_open or time is None:
+            return
+        today = self.hours.calendar.trading_day(time)
+        for key in keys:
+            quote = self._quotes.get(key)
+            if quote is not None and quote.touchline is not None and quote.day == today:
+                connection.outbox.put_quote(key, text_frame(quote.market_data(time)))
+                self._dirty[connection] = None
+                self.delivered += 1
+
+    def _last_tick_age_ms(self, now: int) -> int | None:
+        """Return how long ago the feed last sent an update, in real time."""
+        if self._last_tick_at is None:
+            return None
+        return max(0, now - self._last_tick_at) // 1_000_000
+
+    def _detach(self, connection: Connection, now: int) -> None:
+        """Let no more data reach a connection; its interest lingers."""
+        connection.live = False
+        self._connections.pop(connection, None)
+        self._interest.remove(
+            connection.client.subscriptions,
+            connection,
+            linger_until=now + seconds(self.settings.linger_s),
+        )
+
+    def _replace(self, connection: Connection, now: int) -> None:
+        """End the older connection of a client that came again (rule C-4)."""
+        self._detach(connection, now)
+        message = "Another connection with this client_id has taken over"
+        self._send_error(connection, "session_replaced", message, None)
+        self._close(connection, SESSION_REPLACED, "replaced by a newer connection")
+
+    def _close(self, connection: Connection, code: int, reason: str) -> None:
+        if connection.closing is None:
+            connection.closing = (code, reason)
+            self._dirty[connection] = None
+
+    def _expire(self, now: int) -> None:
+        """Forget clients that were not seen for their time; note that others were (rule P-5)."""
+        for client in list(self._clients.values()):
+            if client.connection is not None:
+                client.last_seen = now
+                if client.is_worth_keeping:
+                    self._unsaved[client.client_id] = None
+                continue
+            settings = self.settings
+            ttl_s = settings.made_up_ttl_s if client.made_up else settings.session_ttl_s
+            if now - client.last_seen > seconds(ttl_s):
+                del self._clients[client.client_id]
+                self._unsaved[client.client_id] = None
+
+    def _send_error(
+        self,
+        connection: Connection,
+        code: str,
+        message: str,
+        request_id: str | int | None,
+        data: Mapping[str, object] | None = None,
+    ) -> None:
+        self._send(
+            connection,
+            "error",
+            "error",
+            message=message,
+            code=code,
+            data=data,
+            request_id=request_id,
+        )
+
+    def _reply(
+        self,
+        connection: Connection,
+        request: Request,
+        kind: str,
+        *,
+        status: str = "success",
+        message: str | None = None,
+        code: str | None = None,
+        data: Mapping[str, object] | None = None,
+    ) -> None:
+        self._send(
+            connection,
+            kind,
+            status,
+            message=message,
+            code=code,
+            data=data,
+            request_id=request.request_id,
+        )
+
+    def _send(
+        self,
+        connection: Connection,
+        kind: str,
+        status: str,
+        *,
+        message: str | None = None,
+        code: str | None = None,
+        data: Mapping[str, object] | None = None,
+        request_id: str | int | None = None,
+    ) -> None:
+        time = self.hours.time
+        payload = encode_reply(
+            kind,
+            status,
+            client_id=connection.client_id,
+            timestamp=None if time is None else time // 1_000_000,
+            message=message,
+            code=code,
+            data=data,
+            request_id=request_id,
+        )
+        connection.outbox.put(text_frame(payload))
+        self._dirty[connection] = None
+        if connection.outbox.overflow:
+            self._close(connection, SLOW_CONSUMER, "slow consumer: too many replies unread")
