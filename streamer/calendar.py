@@ -1,0 +1,263 @@
+"""
+When the market is open: trading days and their sessions, from data.
+
+A :class:`TradingCalendar` answers from a table of holidays and special
+sessions; on a day that the table does not name, the weekday rule holds: Monday
+to Friday 09:15 to 15:30 IST. Sessions are half-open, so 15:30:00.000 is closed
+(rule H-1). Beyond the table's coverage the weekday rule is a guess, and each
+such day says so (``known`` is false); it is for the server to be loud about it.
+Reading tables from files is `streamer.calendar_files`; no function here reads a
+clock, and the host's time zone plays no part (rule H-4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import Literal
+
+import msgspec
+
+from streamer.errors import CalendarError
+from streamer.ist import NS_PER_DAY, NS_PER_SECOND, ist_clock, ist_date, ist_midnight, ist_ns
+
+DayKind = Literal["trading", "weekend", "holiday", "special", "muhurat"]
+Phase = Literal["pre_open", "open", "closed", "holiday"]
+
+REGULAR_WINDOW = ("09:15", "15:30")
+REGULAR_HOURS = "09:15 - 15:30 IST"
+
+PRE_OPEN_NS = 15 * 60 * NS_PER_SECOND
+"""The exchanges collect orders in the quarter of an hour before each session, special ones too."""
+
+MAX_CLOSED_DAYS = 31
+"""A table with more closed days in a row is refused: the search for the next session is bounded."""
+
+_ONE_DAY = timedelta(days=1)
+_SATURDAY = 5
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A stretch of trading: open from ``open`` (included) to ``close`` (excluded), in UNIX ns."""
+
+    open: int
+    close: int
+
+
+class TradingDay(msgspec.Struct, frozen=True):
+    """
+    What the calendar says of one date in India.
+
+    Args:
+        date: The date.
+        kind: ``trading``, ``weekend`` or ``holiday``; ``special`` for any day
+            that trades out of the ordinary, ``muhurat`` for Diwali's session.
+        sessions: In order of time, with a pause between any two; empty when
+            the market stays closed.
+        known: False outside the calendar's coverage, where a holiday may be
+            missing.
+        confirmed: False where the hours are customary and no source has them.
+        name: The occasion, where there is one.
+        source: Where the facts come from; empty where the weekday rule holds.
+
+    """
+
+    date: date
+    kind: DayKind
+    sessions: tuple[Session, ...]
+    known: bool = True
+    confirmed: bool = True
+    name: str = ""
+    source: str = ""
+
+    @property
+    def hours(self) -> str:
+        """The sessions as clients read them, ``09:15 - 15:30 IST``; empty when there are none."""
+        spans = [f"{_short(span.open)} - {_short(span.close)}" for span in self.sessions]
+        return f"{', '.join(spans)} IST" if spans else ""
+
+    def as_json_dict(self) -> dict[str, object]:
+        """Return the day as the calendar command prints it; ``confirmed`` only where false."""
+        told: dict[str, object] = {
+            "date": self.date.isoformat(),
+            "kind": self.kind,
+            "sessions": [[ist_clock(span.open), ist_clock(span.close)] for span in self.sessions],
+            "known": self.known,
+        }
+        return told if self.confirmed else told | {"confirmed": False}
+
+
+class CalendarTable(msgspec.Struct, frozen=True):
+    """
+    The content of one calendar file.
+
+    Args:
+        days: The days that the file names.
+        coverage: First and last date between which the file names every day
+            that the weekday rule gets wrong; None if it only adds single days.
+        file: Its name, for errors.
+
+    """
+
+    days: Mapping[date, TradingDay]
+    coverage: tuple[date, date] | None
+    file: str
+
+
+class TradingCalendar:
+    """
+    Answers when the market is open.
+
+    A calendar never changes. Times are UNIX nanoseconds; in the years before
+    1 and after 9999 every question raises `ValueError`.
+
+    Args:
+        table: The days that are not as the weekday rule has them.
+
+    Raises:
+        CalendarError: If the table has no coverage, or closes the market for
+            more than `MAX_CLOSED_DAYS` days in a row.
+
+    """
+
+    __slots__ = ("_days", "_file", "_unnamed_day", "coverage")
+
+    def __init__(self, table: CalendarTable) -> None:
+        if table.coverage is None:
+            raise CalendarError(
+                "no coverage found", expected="coverage = [FIRST DATE, LAST DATE]", file=table.file
+            )
+        self.coverage: tuple[date, date] = table.coverage
+        """First and last date that the table knows whole."""
+        self._days = dict(table.days)
+        self._file = table.file
+        # Ordinary days are made as they are asked for; a server asks for few.
+        self._unnamed_day = lru_cache(maxsize=1024)(self._by_weekday_rule)
+        self._refuse_long_closures()
+
+    @classmethod
+    def bundled(cls) -> TradingCalendar:
+        """Return the calendar that comes with the server."""
+        # Not at the top of the file: the loader is built upon this module.
+        from streamer.calendar_files import bundled_table
+
+        return cls(bundled_table())
+
+    def merged(self, override: CalendarTable) -> TradingCalendar:
+        """
+        Return a calendar in which the days of ``override`` replace this one's.
+
+        Raises:
+            CalendarError: If there are dates between the two coverages that
+                neither knows, or the market would be closed for too long.
+
+        """
+        coverage = self.coverage
+        if override.coverage is not None:
+            first, last = override.coverage
+            if first > self.coverage[1] + _ONE_DAY or last < self.coverage[0] - _ONE_DAY:
+                raise CalendarError(
+                    f"it covers {first} to {last}, so that days are left out",
+                    expected=f"a coverage that joins {self.coverage[0]} to {self.coverage[1]}",
+                    file=override.file,
+                    entry="coverage",
+                )
+            coverage = (min(first, self.coverage[0]), max(last, self.coverage[1]))
+        return TradingCalendar(
+            CalendarTable({**self._days, **override.days}, coverage, override.file)
+        )
+
+    def day(self, day: date) -> TradingDay:
+        """Return what is known of a date; outside the coverage the weekday rule is assumed."""
+        return self._days.get(day) or self._unnamed_day(day)
+
+    def days_left(self, today: date) -> int:
+        """Return how many days after ``today`` are covered; negative once it lies beyond them."""
+        return (self.coverage[1] - today).days
+
+    def is_open(self, now: int) -> bool:
+        """Tell if the market is open at ``now``."""
+        return self.session_at(now) is not None
+
+    def session_at(self, now: int) -> Session | None:
+        """Return the session that is under way at ``now``; None when the market is closed."""
+        for session in self.day(ist_date(now)).sessions:
+            if session.open <= now < session.close:
+                return session
+        return None
+
+    def phase(self, now: int) -> Phase:
+        """
+        Return the market's phase at ``now`` (rule S-7).
+
+        ``pre_open`` is the quarter of an hour before a session; a day without
+        sessions, a weekend too, is a ``holiday`` from midnight to midnight; all
+        the rest outside sessions is ``closed``.
+        """
+        sessions = self.day(ist_date(now)).sessions
+        if not sessions:
+            return "holiday"
+        for session in sessions:
+            if session.open <= now < session.close:
+                return "open"
+            if session.open - PRE_OPEN_NS <= now < session.open:
+                return "pre_open"
+        return "closed"
+
+    def trading_day(self, now: int) -> date:
+        """Return today's date if the market opens at all today, else the next such date."""
+        today = self.day(ist_date(now))
+        return today.date if today.sessions else ist_date(self.next_open(now))
+
+    def next_open(self, now: int) -> int:
+        """Return when a session next begins, strictly after ``now``."""
+        return next(session.open for session in self._sessions_from(now) if session.open > now)
+
+    def next_close(self, now: int) -> int:
+        """Return when a session next ends, strictly after ``now``."""
+        return next(session.close for session in self._sessions_from(now) if session.close > now)
+
+    def next_change(self, now: int) -> int:
+        """Return when the market next opens or closes, strictly after ``now``."""
+        session = next(session for session in self._sessions_from(now) if session.close > now)
+        return session.open if session.open > now else session.close
+
+    def market_hours(self, now: int) -> str:
+        """
+        Return the hours of the day of ``now`` for people, as ``09:15 - 15:30 IST``.
+
+        Sessions of a split day are listed; a closed day shows the regular hours.
+        """
+        return self.day(ist_date(now)).hours or REGULAR_HOURS
+
+    def _sessions_from(self, now: int) -> Iterator[Session]:
+        """Yield the sessions of the day of ``now`` and of all later days."""
+        day = ist_date(now)
+        while True:
+            yield from self.day(day).sessions
+            day = ist_date(ist_midnight(day) + NS_PER_DAY)
+
+    def _by_weekday_rule(self, day: date) -> TradingDay:
+        known = self.coverage[0] <= day <= self.coverage[1]
+        if day.weekday() >= _SATURDAY:
+            return TradingDay(day, "weekend", (), known)
+        begin, end = REGULAR_WINDOW
+        return TradingDay(day, "trading", (Session(ist_ns(day, begin), ist_ns(day, end)),), known)
+
+    def _refuse_long_closures(self) -> None:
+        for named in self._days.values():
+            closed = 0
+            while not self.day(named.date + closed * _ONE_DAY).sessions:
+                closed += 1
+                if closed > MAX_CLOSED_DAYS:
+                    raise CalendarError(
+                        f"the market is closed for more than {MAX_CLOSED_DAYS} days"
+                        f" from {named.date} on",
+                        expected="a session in between",
+                        file=self._file,
+                    )
+
+
+def _short(moment: int) -> str:
+    return ist_clock(moment).removesuffix(":00")

@@ -1,0 +1,210 @@
+"""
+Calendar files: TOML to the table of days that `streamer.calendar` answers from.
+
+The file is described in docs/market-hours.md. Each entry is checked here, so
+that a table holds only days that make sense; which days there are between the
+entries, and when the market is open, is `streamer.calendar`'s subject.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from datetime import date, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+from streamer.calendar import REGULAR_WINDOW, CalendarTable, DayKind, Session, TradingDay
+from streamer.errors import CalendarError
+from streamer.ist import ist_ns
+
+_FIRST_YEAR, _LAST_YEAR = 1970, 2199
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_CLOCK = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d)?", re.ASCII)
+_SESSION_KINDS: dict[str, DayKind] = {
+    "trading": "trading",
+    "special": "special",
+    "muhurat": "muhurat",
+}
+
+
+def load_calendar(path: Path) -> CalendarTable:
+    """
+    Read a calendar file.
+
+    Raises:
+        CalendarError: If it cannot be read, or an entry of it is unusable.
+
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CalendarError(
+            f"it cannot be read ({error.strerror or error})",
+            expected="a calendar file in TOML",
+            file=str(path),
+        ) from error
+    except UnicodeDecodeError as error:
+        raise CalendarError(
+            f"byte {error.start} is no UTF-8", expected="text in UTF-8", file=str(path)
+        ) from error
+    return parse_calendar(text, file=str(path))
+
+
+def parse_calendar(text: str, *, file: str) -> CalendarTable:
+    """
+    Read the text of a calendar file; ``file`` names it in errors, and as a source.
+
+    Raises:
+        CalendarError: At the first unusable entry.
+
+    """
+    try:
+        top = _Entry(file, "", tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise CalendarError(str(error), expected="a calendar file in TOML", file=file) from error
+    top.allow("coverage", "holiday", "session")
+    days: dict[date, TradingDay] = {}
+    for day, entry in [
+        *((_holiday(entry), entry) for entry in top.tables("holiday")),
+        *((_session_day(entry), entry) for entry in top.tables("session")),
+    ]:
+        if day.date in days:
+            entry.refuse(f"{day.date} stands there already", "each date once in a file")
+        days[day.date] = day
+    return CalendarTable(days, _coverage(top), file)
+
+
+def bundled_table() -> CalendarTable:
+    """Return the calendar that comes with the server, without any override."""
+    text = (files("streamer") / "data" / "calendar.toml").read_text(encoding="utf-8")
+    return parse_calendar(text, file="calendar.toml")
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """One table of the file: ``place`` says which, ``content`` is what TOML made of it."""
+
+    file: str
+    place: str
+    content: dict[str, object]
+
+    def refuse(self, problem: str, expected: str) -> NoReturn:
+        raise CalendarError(problem, expected=expected, file=self.file, entry=self.place)
+
+    def allow(self, *keys: str) -> None:
+        for key in self.content:
+            if key not in keys:
+                self.refuse(f"{key!r} is unknown", " or ".join(keys))
+
+    def tables(self, key: str) -> list[_Entry]:
+        tables = self.content.get(key, [])
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            self.refuse(f"{key} is no list of tables", f"tables headed [[{key}]]")
+        return [
+            _Entry(self.file, f"[[{key}]] {number}", table)
+            for number, table in enumerate(tables, start=1)
+        ]
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self.content.get(key, default)
+        if not isinstance(value, str) or (not value.strip() and default is None):
+            self.refuse(f"{key} is {_shown(value)}", "a text")
+        return value.strip()
+
+    def flag(self, key: str, default: bool) -> bool:
+        value = self.content.get(key, default)
+        if not isinstance(value, bool):
+            self.refuse(f"{key} is {_shown(value)}", "true or false")
+        return value
+
+    def as_date(self, key: str, value: object) -> date:
+        if isinstance(value, str) and _ISO_DATE.fullmatch(value):
+            try:
+                value = date.fromisoformat(value)
+            except ValueError:
+                self.refuse(f"{key} is {_shown(value)}", "a date that there is")
+        if not isinstance(value, date) or isinstance(value, datetime):
+            self.refuse(f"{key} is {_shown(value)}", "a date, as 2026-11-08")
+        if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+            self.refuse(f"{key} is {value}", f"a date in the years {_FIRST_YEAR} to {_LAST_YEAR}")
+        return value
+
+
+def _coverage(top: _Entry) -> tuple[date, date] | None:
+    if "coverage" not in top.content:
+        return None
+    bounds = top.content["coverage"]
+    if not isinstance(bounds, list) or len(bounds) != 2:
+        top.refuse(f"coverage is {_shown(bounds)}", "[FIRST DATE, LAST DATE]")
+    first, last = (top.as_date("coverage", bound) for bound in bounds)
+    if last < first:
+        top.refuse(f"coverage ends on {last}", f"no date before its begin, {first}")
+    return first, last
+
+
+def _holiday(entry: _Entry) -> TradingDay:
+    entry.allow("date", "name", "source")
+    return TradingDay(
+        date=entry.as_date("date", entry.content.get("date")),
+        kind="holiday",
+        sessions=(),
+        name=entry.text("name"),
+        source=entry.text("source", default=entry.file),
+    )
+
+
+def _session_day(entry: _Entry) -> TradingDay:
+    entry.allow("date", "kind", "windows", "name", "source", "confirmed")
+    day = entry.as_date("date", entry.content.get("date"))
+    kind = entry.text("kind")
+    if kind not in _SESSION_KINDS:
+        entry.refuse(f"kind is {_shown(kind)}", " or ".join(_SESSION_KINDS))
+    windows: object = entry.content.get("windows")
+    if windows is None and kind == "trading":
+        windows = [list(REGULAR_WINDOW)]
+    return TradingDay(
+        date=day,
+        kind=_SESSION_KINDS[kind],
+        sessions=tuple(_sessions(entry, day, windows)),
+        confirmed=entry.flag("confirmed", default=True),
+        name=entry.text("name", default=""),
+        source=entry.text("source", default=entry.file),
+    )
+
+
+def _sessions(entry: _Entry, day: date, windows: object) -> Iterable[Session]:
+    expected = 'windows = [["09:15", "10:00"], ["11:30", "12:30"]], or the like'
+    if not isinstance(windows, list) or not windows:
+        entry.refuse(f"windows is {_shown(windows)}", expected)
+    previous: Session | None = None
+    for window in windows:
+        if not (
+            isinstance(window, list)
+            and len(window) == 2
+            and all(isinstance(clock, str) for clock in window)
+        ):
+            entry.refuse(f"a window is {_shown(window)}", expected)
+        for clock in window:
+            if not _CLOCK.fullmatch(clock):
+                entry.refuse(f"the time {clock!r} is unusable", "HH:MM or HH:MM:SS before midnight")
+        session = Session(ist_ns(day, window[0]), ist_ns(day, window[1]))
+        if session.close <= session.open:
+            entry.refuse(
+                f"the window {window[0]} to {window[1]} is empty", "its end after its begin"
+            )
+        # Two windows that touch would be an end and a begin at the same moment.
+        if previous is not None and session.open <= previous.close:
+            entry.refuse(
+                f"the window from {window[0]} begins before the one before it is over",
+                "windows in order of time, with a pause between them",
+            )
+        yield session
+        previous = session
+
+
+def _shown(value: object) -> str:
+    return "missing" if value is None else repr(value)
