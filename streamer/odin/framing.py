@@ -1,0 +1,302 @@
+r"""
+Bytes of the feed, in any chunking, to and from inflated bodies and texts.
+
+A *frame* is ``0x05``, five ASCII digits, and a zlib stream of that length. A
+client's frame holds one text; a server's holds a *body*: one or more texts,
+each behind ``0x02`` and five digits, its length. What the texts say is not
+known here.
+
+What we do about bad bytes:
+
+- Where a frame should begin, NULs are skipped (some senders append them) and
+  anything else that is no header is a :exc:`FrameError`: no later position is
+  certain to be the beginning of a frame, and a wrong price is worse than none.
+- A frame that does not inflate, or inflates to more than the limit, is lost
+  and counted; the stream goes on at the end that its header gives. If that
+  end was wrong, what stands there is no header, and the first rule holds.
+- Bytes after the end of a zlib stream, within the frame, are ignored.
+- Flag ``0x02`` instead of ``0x05`` says that the frame is not compressed;
+  since some senders lie, inflating is tried first.
+- A text whose length in the body is wrong is taken only if its own tag 65
+  tells where it ends; otherwise it is lost and reported.
+
+Every step consumes bytes; no more than one unfinished frame is kept.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+from enum import Enum
+
+from streamer.errors import FrameError, MessageError
+
+HEADER_BYTES = 6
+MAX_STREAM_BYTES = 99_999
+"""The most that five digits can count."""
+
+MAX_REQUEST_BYTES = 1 << 20
+"""A request that inflates to more is lost."""
+
+MAX_BODY_BYTES = 4 << 20
+"""A server's body that inflates to more is lost."""
+
+TARGET_BODY_BYTES = 60 * 1024
+"""We write no longer bodies; a known client spreads all bytes into one function call."""
+
+_COMPRESSED = 5
+_PLAIN = 2
+_TEXT_MARKS = b"\x02\x05"
+_NATIVE_MARK = b"|50="
+_BODY_START = re.compile(rb"(?:[\x02\x05]?(?:\d{5})?)(?=63=F)")
+_OWN_LENGTH = re.compile(rb"63=[^|]*\|64=\d+\|65=(\d{1,6})\|")
+
+
+class Dialect(Enum):
+    """How a client frames its requests, and which of the known clients it writes like."""
+
+    PLAIN = "plain"
+    """The length is that of the zlib stream; the vendor's own clients."""
+
+    PLUS_FOUR = "+4"
+    """Four NULs follow the zlib stream and the length counts them; the original streamer."""
+
+
+_ZLIB_LEVEL = {Dialect.PLAIN: zlib.Z_DEFAULT_COMPRESSION, Dialect.PLUS_FOUR: 7}
+
+
+def _deflate(data: bytes, level: int) -> bytes:
+    return zlib.compress(data, level)
+
+
+def _inflate(data: bytes, limit: int) -> bytes:
+    """
+    Return what a zlib stream holds, whatever follows its end.
+
+    Raises:
+        zlib.error: If it is damaged, cut short, or holds more than ``limit`` bytes.
+
+    """
+    inflater = zlib.decompressobj()
+    body = inflater.decompress(data, limit + 1)
+    if len(body) > limit:
+        raise zlib.error(f"holds more than {limit} bytes")
+    if not inflater.eof:
+        raise zlib.error("ends before its end mark")
+    return body
+
+
+class _FrameDecoder:
+    """Frames out of a stream; the two directions differ in the limit alone."""
+
+    def __init__(self, max_inflated_bytes: int) -> None:
+        self._limit = max_inflated_bytes
+        self._unparsed = b""
+        self._offset = 0
+        self._broken: FrameError | None = None
+        self.lost_frames = 0
+        self.last_problem: MessageError | None = None
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """
+        Return the inflated contents of the frames that ``data`` completes.
+
+        Frames that do not inflate are left out, counted in ``lost_frames``
+        and described in ``last_problem``.
+
+        Raises:
+            FrameError: If bytes are no frame where one must begin. The
+                decoder is of no use afterwards and raises the same again.
+
+        """
+        if self._broken is not None:
+            raise self._broken
+        unparsed = self._unparsed + data if self._unparsed else data
+        contents = []
+        position = 0
+        end = len(unparsed)
+        while True:
+            while position < end and unparsed[position] == 0:
+                position += 1
+            header = unparsed[position : position + HEADER_BYTES]
+            digits = header[1:]
+            if header and (header[0] not in (_COMPRESSED, _PLAIN) or not (digits + b"0").isdigit()):
+                self._broken = FrameError(
+                    f"found {header!r}, expected 0x05 and five digits",
+                    offset=self._offset + position,
+                )
+                self._unparsed = b""
+                raise self._broken
+            if len(header) < HEADER_BYTES:
+                break
+            start = position + HEADER_BYTES
+            following = start + int(digits)
+            if following > end:
+                break
+            content = self._open(header[0], unparsed[start:following], position)
+            if content is not None:
+                contents.append(content)
+            position = following
+        self._unparsed = unparsed[position:]
+        self._offset += position
+        return contents
+
+    def _open(self, flag: int, stream: bytes, position: int) -> bytes | None:
+        """Return what a frame holds, None (and count it) if that cannot be told."""
+        try:
+            return _inflate(stream, self._limit)
+        except zlib.error as error:
+            if flag == _PLAIN and stream and len(stream) <= self._limit:
+                return stream
+            self.lost_frames += 1
+            self.last_problem = MessageError(
+                f"lost a frame of {len(stream)} bytes at byte {self._offset + position}"
+                f" of the stream: {error}"
+            )
+            return None
+
+    @property
+    def unparsed_bytes(self) -> int:
+        """How many bytes wait for the rest of their frame: less than 100,005."""
+        return len(self._unparsed)
+
+
+class RequestDecoder(_FrameDecoder):
+    """What clients send, in either dialect: each frame holds the text of one request."""
+
+    def __init__(self) -> None:
+        super().__init__(MAX_REQUEST_BYTES)
+
+
+class ResponseDecoder(_FrameDecoder):
+    """What a server sends: each frame holds a body, to be cut by :func:`cut_body`."""
+
+    def __init__(self) -> None:
+        super().__init__(MAX_BODY_BYTES)
+
+
+def _whole_text(text: bytes) -> bytes:
+    """
+    Return the text, without what does not belong to it, if it says itself that it is whole.
+
+    Raises:
+        MessageError: If tag 65 does not agree: the text may have been cut in
+            the middle of a price.
+
+    """
+    text = text.strip(b"\x00")
+    own = _OWN_LENGTH.match(text)
+    if own is None or int(own[1]) != len(text):
+        raise MessageError("found a text whose lengths contradict each other, and left it out")
+    return text
+
+
+def cut_body(body: bytes) -> tuple[list[bytes], list[MessageError]]:
+    """
+    Return the texts of a body, in order, and what is wrong with the rest.
+
+    Texts come without header and without trailing NULs. A body without inner
+    headers is cut at each 0x02.
+    """
+    texts: list[bytes] = []
+    problems: list[MessageError] = []
+    position = 0
+    end = len(body)
+    while position < end:
+        mark = body[position]
+        if mark == 0:
+            position += 1
+            continue
+        start = position + HEADER_BYTES
+        digits = body[position + 1 : start]
+        if mark in _TEXT_MARKS and len(digits) == 5 and digits.isdigit():
+            following = start + int(digits)
+            if following == end or (following < end and body[following] in b"\x00\x02\x05"):
+                texts.append(_without_nuls(body[start:following]))
+                position = following
+                continue
+        position = _cut_without_length(body, position, texts, problems)
+    return texts, problems
+
+
+def _without_nuls(text: bytes) -> bytes:
+    """Drop the NULs some senders count as part of a text; a native block keeps its own."""
+    return text if _NATIVE_MARK in text else text.rstrip(b"\x00")
+
+
+def _cut_without_length(
+    body: bytes, position: int, texts: list[bytes], problems: list[MessageError]
+) -> int:
+    """Take one text that has no usable length; return where the next one may begin."""
+    beginning = _BODY_START.match(body, position)
+    following = body.find(b"\x02", position + 1)
+    following = len(body) if following < 0 else following
+    if _NATIVE_MARK in body[position:]:
+        problems.append(
+            MessageError(f"found no length at byte {position} of a body with native blocks")
+        )
+        return len(body)
+    if beginning is None:
+        problems.append(MessageError(f"found no text at byte {position} of a body"))
+        return following
+    text = body[beginning.end() : following]
+    try:
+        texts.append(_whole_text(text) if beginning[0][-5:].isdigit() else text.rstrip(b"\x00"))
+    except MessageError as problem:
+        problems.append(problem)
+    return following
+
+
+def split_body(body: bytes) -> list[bytes]:
+    """Return the usable texts of a body, in order; see :func:`cut_body` for the others."""
+    return cut_body(body)[0]
+
+
+def encode_request_frame(text: bytes, dialect: Dialect) -> bytes:
+    """
+    Return one request as a frame.
+
+    Raises:
+        ValueError: If it is too long for a frame.
+
+    """
+    stream = _deflate(text, _ZLIB_LEVEL[dialect])
+    if dialect is Dialect.PLUS_FOUR:
+        stream += bytes(4)
+    return _frame(stream)
+
+
+def _frame(stream: bytes) -> bytes:
+    if len(stream) > MAX_STREAM_BYTES:
+        raise ValueError(f"a frame holds {MAX_STREAM_BYTES} bytes at most, not {len(stream)}")
+    return b"\x05%05d%b" % (len(stream), stream)
+
+
+def encode_frames(messages: Sequence[bytes], level: int = 6) -> list[bytes]:
+    """
+    Return the texts of a server as frames, in order; each frame is one WebSocket message.
+
+    A frame takes as many texts as fit into 60 KiB before compression, a
+    longer text travels alone.
+
+    Raises:
+        ValueError: If a text is longer than five digits can tell.
+
+    """
+    frames = []
+    pieces: list[bytes] = []
+    size = 0
+    for text in messages:
+        length = len(text)
+        if length > MAX_STREAM_BYTES:
+            raise ValueError(f"a text has {MAX_STREAM_BYTES} bytes at most, not {length}")
+        if pieces and size + length + HEADER_BYTES > TARGET_BODY_BYTES:
+            frames.append(_frame(_deflate(b"".join(pieces), level)))
+            pieces = []
+            size = 0
+        pieces.append(b"\x02%05d%b" % (length, text))
+        size += length + HEADER_BYTES
+    if pieces:
+        frames.append(_frame(_deflate(b"".join(pieces), level)))
+    return frames
