@@ -242,10 +242,9 @@ def decode_request(text: bytes) -> Request:
     """
     start = text.find(b"63=")
     text = text[max(start, 0) :].rstrip(b"\x00")
-    pairless = _BAR.join(
-        piece for piece in text.split(_BAR) if b"$" not in piece or b"68=" in piece
-    )
-    fields = parse_fields(pairless)
+    pieces = text.split(_BAR)
+    pairs = [piece for piece in pieces if _is_pair(piece)]
+    fields = parse_fields(_BAR.join(piece for piece in pieces if not _is_pair(piece)))
     code = code_of(fields)
     try:
         return _decode(code, text, pairs, fields)
