@@ -523,7 +523,8 @@ class Hub:
                 subscriptions[key] = None
                 added.append(key)
             named.setdefault(key, name)
-        code = message = None
+        code: str | None = None
+        message: str | None = None
         if not is_known:
             code = "invalid_stock"
             message = "Found no known stock; expected symbols or tokens, alone or as NSE:SBIN"

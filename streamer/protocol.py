@@ -10,7 +10,7 @@ because its figures live there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal, NoReturn, cast
+from typing import Final, Literal, NoReturn
 
 import msgspec
 
@@ -119,11 +119,11 @@ def parse_request(text: str | bytes) -> Request:
             request_id,
         )
     return Request(
-        action=cast(Action, action),
+        action=action,
         stocks=None if stocks is None else tuple(stocks),
         request_id=request_id,
         snapshot=bool(fields.get("snapshot")),
-        delivery=cast("Delivery | None", delivery),
+        delivery=delivery,
     )
 
 

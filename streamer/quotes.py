@@ -174,8 +174,11 @@ class Quote:
         )
 
     def _begin_day(self) -> None:
-        self._day_open = self._day_high = self._day_low = 0
-        self._year_high = self._year_low = 0
+        self._day_open: int = 0
+        self._day_high: int = 0
+        self._day_low: int = 0
+        self._year_high: int = 0
+        self._year_low: int = 0
         self._closes: tuple[int, ...] = ()
         self._close_text = b""
         self._range: tuple[object, ...] = ()
