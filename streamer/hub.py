@@ -24,26 +24,19 @@ from typing import Final, Literal
 import msgspec
 
 from streamer.calendar import TradingCalendar
-from streamer.clients import ClientChanges, ClientRecord
+from streamer.clients import ClientChanges, ClientRecord, Delivery
 from streamer.clock import FeedClock, Move, WallClock
 from streamer.connection import Client, Connection, HubSettings, Refusal, seconds
 from streamer.errors import RequestError
 from streamer.hours import MarketHours
-from streamer.instruments import Instrument, InstrumentTable
+from streamer.instruments import InstrumentTable
 from streamer.interest import Interest
 from streamer.odin.messages import LogonAnswer, ServerMessage, Touchline
 from streamer.odin.tags import InstrumentKey
 from streamer.outbox import text_frame
-from streamer.protocol import (
-    FEATURES,
-    INSTRUCTIONS,
-    Request,
-    encode_reply,
-    failed_text,
-    parse_request,
-    stock_text,
-)
+from streamer.protocol import FEATURES, INSTRUCTIONS, Request, encode_reply, parse_request
 from streamer.quotes import Quote
+from streamer.subscriptions import subscribe, subscribed, unsubscribe
 
 UpstreamState = Literal["connected", "connecting", "stale", "down"]
 
@@ -236,7 +229,7 @@ class Hub:
         self._connections[connection] = None
         for key in client.subscriptions:
             self._interest.add(key, connection)
-        restored = [instrument.symbol for instrument in self._instruments(client)]
+        restored = [instrument.symbol for instrument in subscribed(client, self.instruments)]
         self._send(
             connection,
             "welcome",
@@ -474,7 +467,7 @@ class Hub:
             case "unsubscribe":
                 self._unsubscribe(connection, request)
             case "get_subscriptions":
-                instruments = self._instruments(connection.client)
+                instruments = subscribed(connection.client, self.instruments)
                 self._reply(
                     connection,
                     request,
@@ -492,62 +485,40 @@ class Hub:
                 self._reply(connection, request, "pong", status="alive")
 
     def _subscribe(self, connection: Connection, request: Request) -> None:
-        request_id = request.request_id
         if not request.stocks:
-            message = "No stocks provided for subscription"
-            self._send_error(connection, "empty_request", message, request_id)
+            text = "No stocks provided for subscription"
+            self._send_error(connection, "empty_request", text, request.request_id)
             return
-        is_closed = not self.market_open
-        if is_closed and self.settings.closed_policy == "reject":
-            self._send_error(connection, "market_closed", self.hours.closed_text(), request_id)
+        if not self.market_open and self.settings.closed_policy == "reject":
+            text = self.hours.closed_text()
+            self._send_error(connection, "market_closed", text, request.request_id)
             return
         client = connection.client
-        subscriptions = client.subscriptions
         limit = self.settings.max_subscriptions
-        named: dict[InstrumentKey, str] = {}
-        failed: list[str] = []
-        added: list[InstrumentKey] = []
-        is_known = is_over = False
-        for item in request.stocks:
-            instrument, name = self._resolve(item)
-            if instrument is None:
-                failed.append(failed_text(item))
-                continue
-            is_known = True
-            key = instrument.key
-            if key not in subscriptions:
-                if len(subscriptions) >= limit:
-                    is_over = True
-                    failed.append(failed_text(item))
-                    continue
-                subscriptions[key] = None
-                added.append(key)
-            named.setdefault(key, name)
+        outcome = subscribe(client, request.stocks, self.instruments, limit)
+        if outcome.changed:
+            self._unsaved[client.client_id] = None
+        if outcome.is_known and request.delivery is not None:
+            self._deliver(connection, request.delivery)
         code: str | None = None
         message: str | None = None
-        if not is_known:
+        if not outcome.is_known:
             code = "invalid_stock"
             message = "Found no known stock; expected symbols or tokens, alone or as NSE:SBIN"
-        elif is_over:
+        elif outcome.is_over:
             code = "too_many_subscriptions"
             message = f"Found more than {limit} subscriptions; the stocks beyond that failed"
-        elif is_closed:
+        elif not self.market_open:
             code = "market_closed"
             message = self.hours.closed_text()
-        if is_known and request.delivery not in (None, client.delivery):
-            client.delivery = "all" if request.delivery == "all" else "latest"
-            connection.outbox.conflate = not self.settings.lossless and client.delivery == "latest"
-            self._unsaved[client.client_id] = None
-        if added:
-            self._unsaved[client.client_id] = None
         data: dict[str, object] = {
             "action": "subscribe",
-            "subscribed_stocks": list(named.values()),
-            "failed_stocks": failed,
-            "total_subscribed": len(subscriptions),
+            "subscribed_stocks": outcome.names,
+            "failed_stocks": outcome.failed,
+            "total_subscribed": len(client.subscriptions),
         }
         if request.snapshot:
-            quotes = [self._quotes.get(key) for key in named]
+            quotes = [self._quotes.get(key) for key in outcome.named]
             data["snapshots"] = [
                 msgspec.Raw(quote.data())
                 for quote in quotes
@@ -557,63 +528,46 @@ class Hub:
             connection,
             request,
             "subscription_response",
-            status="success" if is_known else "error",
+            status="success" if outcome.is_known else "error",
             message=message,
             code=code,
             data=data,
         )
-        for key in added:
+        for key in outcome.changed:
             self._interest.add(key, connection)
-        self._send_last_quotes(connection, added)
+        self._send_last_quotes(connection, outcome.changed)
+
+    def _deliver(self, connection: Connection, delivery: Delivery) -> None:
+        """Let the client get every update, or the newest ones, from now on (rule M-5)."""
+        client = connection.client
+        if delivery != client.delivery:
+            client.delivery = delivery
+            connection.outbox.conflate = not self.settings.lossless and delivery == "latest"
+            self._unsaved[client.client_id] = None
 
     def _unsubscribe(self, connection: Connection, request: Request) -> None:
         if not request.stocks:
-            message = "No stocks provided for unsubscription"
-            self._send_error(connection, "empty_request", message, request.request_id)
+            text = "No stocks provided for unsubscription"
+            self._send_error(connection, "empty_request", text, request.request_id)
             return
         client = connection.client
-        named: dict[InstrumentKey, str] = {}
-        failed: list[str] = []
-        if request.stocks == ("*",):
-            named = {found.key: found.symbol for found in self._instruments(client)}
-        else:
-            for item in request.stocks:
-                instrument, name = self._resolve(item)
-                if instrument is None or instrument.key not in client.subscriptions:
-                    failed.append(failed_text(item))
-                else:
-                    named.setdefault(instrument.key, name)
-        self._interest.remove(named, connection)
-        for key in named:
-            del client.subscriptions[key]
-            connection.outbox.drop_quote(key)
-        if named:
+        outcome = unsubscribe(client, request.stocks, self.instruments)
+        if outcome.changed:
             self._unsaved[client.client_id] = None
+        self._interest.remove(outcome.changed, connection)
+        for key in outcome.changed:
+            connection.outbox.drop_quote(key)
         self._reply(
             connection,
             request,
             "subscription_response",
             data={
                 "action": "unsubscribe",
-                "unsubscribed_stocks": list(named.values()),
-                "failed_stocks": failed,
+                "unsubscribed_stocks": outcome.names,
+                "failed_stocks": outcome.failed,
                 "total_subscribed": len(client.subscriptions),
             },
         )
-
-    def _resolve(self, item: object) -> tuple[Instrument | None, str]:
-        """Return the instrument that ``item`` names, and how the reply names it (rule S-1)."""
-        text = stock_text(item)
-        instrument = None if text is None else self.instruments.resolve(text)
-        if text is None or instrument is None:
-            return None, ""
-        if ":" in text or text.strip().isdigit():
-            return instrument, f"{instrument.symbol} ({instrument.exchange})"
-        return instrument, instrument.symbol
-
-    def _instruments(self, client: Client) -> list[Instrument]:
-        found = map(self.instruments.get, client.subscriptions)
-        return [instrument for instrument in found if instrument is not None]
 
     def _send_last_quotes(self, connection: Connection, keys: Iterable[InstrumentKey]) -> None:
         """Let the last known quote of each stock follow at once while the market is open (M-4)."""

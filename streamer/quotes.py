@@ -90,7 +90,12 @@ class Quote:
         )
         self._data_head = b"{" + names + b'"ltp":'
         self._envelope_head = b'{"type":"market_data",' + names + b'"data":'
-        self._begin_day()
+        self._day_open = self._day_high = self._day_low = 0
+        self._year_high = self._year_low = 0
+        self._closes: tuple[int, ...] = ()
+        self._close_text = b""
+        self._range: tuple[object, ...] = ()
+        self._range_text = b""
 
     def begin_day_anew(self) -> None:
         """Forget the figures but not ``seq``: the feed's time went back (rule H-5)."""
@@ -174,15 +179,8 @@ class Quote:
         )
 
     def _begin_day(self) -> None:
-        self._day_open: int = 0
-        self._day_high: int = 0
-        self._day_low: int = 0
-        self._year_high: int = 0
-        self._year_low: int = 0
-        self._closes: tuple[int, ...] = ()
-        self._close_text = b""
-        self._range: tuple[object, ...] = ()
-        self._range_text = b""
+        self._day_open = self._day_high = self._day_low = 0
+        self._year_high = self._year_low = 0
 
     def _closes_json(self, touchline: Touchline) -> bytes:
         """Spell ``open`` to ``prev_close``, which seldom change between two updates."""

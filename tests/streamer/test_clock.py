@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from streamer.odin.messages import Heartbeat, LogonAnswer
 
 from streamer.clock import MAX_STEP_NS, FeedClock, Move, WallClock
+from streamer.odin.messages import Heartbeat, LogonAnswer
 from tests.streamer.desk import SECOND, at, touchline
 
 NINE = at("09:00")
