@@ -1,0 +1,45 @@
+# `make replay` and `make test` set up all that they need in .venv; nothing else is touched.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+.PHONY: replay test lint types imports tests format bench clean
+
+replay: .venv/replay-ready
+	$(BIN)/odin-sim replay recordings/day.parquet
+
+test: lint types imports tests
+
+lint: .venv/test-ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: .venv/test-ready
+	$(BIN)/mypy
+
+imports: .venv/test-ready
+	$(BIN)/lint-imports
+
+tests: .venv/test-ready
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+format: .venv/test-ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/test-ready
+	$(BIN)/python -m tests.benchmarks pacing
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/replay-ready: pyproject.toml .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/test-ready: pyproject.toml .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@ .venv/replay-ready
