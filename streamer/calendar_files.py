@@ -65,7 +65,8 @@ def parse_calendar(text: str, *, file: str) -> CalendarTable:
     """
     try:
         top = _Entry(file, "", tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    # tomllib lets two of Python's own limits through: digits of a number, depth of nesting.
+    except (ValueError, RecursionError) as error:
         raise CalendarError(str(error), expected="a calendar file in TOML", file=file) from error
     top.allow("coverage", "holiday", "session")
     days: dict[date, TradingDay] = {}

@@ -1,0 +1,231 @@
+"""Calendar files: what a file says is what the table holds, and a bad one is refused by place."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamer.calendar import CalendarTable, TradingCalendar, TradingDay
+from streamer.calendar_files import bundled_table, load_calendar, parse_calendar
+from streamer.errors import CalendarError
+from streamer.ist import ist_clock
+from tests.streamer.market_strategies import calendar_tables
+
+
+def as_toml(table: CalendarTable) -> str:
+    """Write a table as its author would."""
+    assert table.coverage is not None
+    first, last = table.coverage
+    return "\n".join([f"coverage = [{first}, {last}]", *map(_entry, table.days.values())])
+
+
+def _entry(day: TradingDay) -> str:
+    rows = [f"date = {day.date}", f'name = "{day.name}"', f'source = "{day.source}"']
+    if not day.sessions:
+        return "\n".join(["[[holiday]]", *rows])
+    windows = [[ist_clock(span.open), ist_clock(span.close)] for span in day.sessions]
+    return "\n".join(
+        ["[[session]]", *rows, f'kind = "{day.kind}"', f"windows = {json.dumps(windows)}"]
+    )
+
+
+@given(table=calendar_tables())
+def test_reading_what_was_written_gives_the_table_back(table: CalendarTable) -> None:
+    """Every day, its sessions to the second, and the coverage survive the file."""
+    read = parse_calendar(as_toml(table), file=table.file)
+    assert dict(read.days) == dict(table.days)
+    assert read.coverage == table.coverage
+
+
+def test_each_bundled_entry_has_a_name_and_a_source() -> None:
+    """A fact without its source is no fact: no entry falls back on the name of the file."""
+    for day in bundled_table().days.values():
+        assert day.name
+        assert day.source
+        assert day.source != "calendar.toml"
+
+
+def test_bundled_holidays_are_weekdays_in_order() -> None:
+    """The bundled holidays are weekdays by rising date, so that a missing one is seen."""
+    holidays = [day.date for day in bundled_table().days.values() if day.kind == "holiday"]
+    assert holidays == sorted(holidays)
+    assert all(day.weekday() < 5 for day in holidays)
+
+
+def test_a_file_is_read_from_disk(tmp_path: Path) -> None:
+    """A path gives the same table as its text."""
+    path = tmp_path / "mine.toml"
+    path.write_text('[[holiday]]\ndate = 2027-01-26\nname = "Republic Day"\n', encoding="utf-8")
+    table = load_calendar(path)
+    day = table.days[date(2027, 1, 26)]
+    assert (day.kind, day.name, day.source) == ("holiday", "Republic Day", str(path))
+    assert table.coverage is None
+
+
+def test_a_trading_day_needs_no_windows() -> None:
+    """An override can cancel a holiday by calling the day an ordinary one."""
+    text = '[[session]]\ndate = 2026-11-24\nkind = "trading"\n'
+    calendar = TradingCalendar.bundled().merged(parse_calendar(text, file="mine.toml"))
+    assert calendar.day(date(2026, 11, 24)).as_json_dict() == {
+        "date": "2026-11-24",
+        "kind": "trading",
+        "sessions": [["09:15:00", "15:30:00"]],
+        "known": True,
+    }
+
+
+def test_dates_may_be_written_as_text() -> None:
+    """A quoted ISO date is a date too."""
+    table = parse_calendar(
+        'coverage = ["2027-01-01", "2027-12-31"]\n[[holiday]]\ndate = "2027-01-26"\nname = "R"\n',
+        file="mine.toml",
+    )
+    assert list(table.days) == [date(2027, 1, 26)]
+    assert table.coverage == (date(2027, 1, 1), date(2027, 12, 31))
+
+
+SESSION = '[[session]]\ndate = 2026-11-08\nkind = "muhurat"\n'
+HOLIDAY = '[[holiday]]\ndate = 2027-01-26\nname = "Republic Day"\n'
+
+BAD_FILES = {
+    "no toml": ("coverage = [", "", "Invalid", "a calendar file in TOML"),
+    "a number too long": (f"coverage = {'9' * 5000}", "", "digits", "a calendar file in TOML"),
+    "nested too deeply": (f"coverage = {'[' * 5000}", "", "recursion", "a calendar file in TOML"),
+    "unknown key": ("holidays = []", "", "'holidays' is unknown", "coverage or holiday or session"),
+    "no list": ('holiday = "2027-01-26"', "", "holiday is no list", "tables headed [[holiday]]"),
+    "list of texts": ('holiday = ["x"]', "", "holiday is no list", "tables headed [[holiday]]"),
+    "coverage is text": ('coverage = "2027"', "", "coverage is '2027'", "[FIRST DATE, LAST DATE]"),
+    "half a coverage": ("coverage = [2027-01-01]", "", "coverage is [", "[FIRST DATE, LAST DATE]"),
+    "coverage of numbers": ("coverage = [1, 2]", "", "coverage is 1", "a date, as 2026-11-08"),
+    "coverage reversed": (
+        "coverage = [2027-12-31, 2027-01-01]",
+        "",
+        "coverage ends on 2027-01-01",
+        "no date before its begin, 2027-12-31",
+    ),
+    "no date": ('[[holiday]]\nname = "R"', "[[holiday]] 1", "date is missing", "a date, as"),
+    "no such date": (
+        '[[holiday]]\ndate = "2027-02-30"\nname = "R"',
+        "[[holiday]] 1",
+        "date is '2027-02-30'",
+        "a date that there is",
+    ),
+    "a moment for a date": (
+        '[[holiday]]\ndate = 2027-01-26T00:00:00\nname = "R"',
+        "[[holiday]] 1",
+        "date is datetime",
+        "a date, as 2026-11-08",
+    ),
+    "a date far off": (
+        '[[holiday]]\ndate = 9999-12-31\nname = "R"',
+        "[[holiday]] 1",
+        "date is 9999-12-31",
+        "years 1970 to 2199",
+    ),
+    "no name": ("[[holiday]]\ndate = 2027-01-26", "[[holiday]] 1", "name is missing", "a text"),
+    "empty name": (
+        '[[holiday]]\ndate = 2027-01-26\nname = " "',
+        "[[holiday]] 1",
+        "name is ' '",
+        "a text",
+    ),
+    "unknown key of a holiday": (
+        HOLIDAY + "windows = []",
+        "[[holiday]] 1",
+        "'windows' is unknown",
+        "date or name or source",
+    ),
+    "a date twice": (
+        HOLIDAY + HOLIDAY,
+        "[[holiday]] 2",
+        "2027-01-26 stands there already",
+        "each date once",
+    ),
+    "a date as holiday and session": (
+        SESSION + 'windows = [["18:15", "19:15"]]\n' + HOLIDAY.replace("2027-01-26", "2026-11-08"),
+        "[[session]] 1",
+        "2026-11-08 stands there already",
+        "each date once",
+    ),
+    "unknown kind": (
+        SESSION.replace("muhurat", "half"),
+        "[[session]] 1",
+        "kind is 'half'",
+        "trading or special or muhurat",
+    ),
+    "no windows": (SESSION, "[[session]] 1", "windows is missing", "windows = [["),
+    "empty windows": (SESSION + "windows = []", "[[session]] 1", "windows is []", "windows = [["),
+    "a window of one": (
+        SESSION + 'windows = [["18:15"]]',
+        "[[session]] 1",
+        "a window is ['18:15']",
+        "windows = [[",
+    ),
+    "a window of numbers": (
+        SESSION + "windows = [[18, 19]]",
+        "[[session]] 1",
+        "a window is [18, 19]",
+        "windows = [[",
+    ),
+    "no clock": (
+        SESSION + 'windows = [["18:15", "25:00"]]',
+        "[[session]] 1",
+        "the time '25:00' is unusable",
+        "HH:MM or HH:MM:SS",
+    ),
+    "an empty window": (
+        SESSION + 'windows = [["18:15", "18:15"]]',
+        "[[session]] 1",
+        "18:15 to 18:15 is empty",
+        "its end after its begin",
+    ),
+    "windows that touch": (
+        SESSION + 'windows = [["09:15", "10:00"], ["10:00", "11:00"]]',
+        "[[session]] 1",
+        "from 10:00 begins before the one before it is over",
+        "a pause between them",
+    ),
+    "confirmed is text": (
+        SESSION + 'windows = [["18:15", "19:15"]]\nconfirmed = "no"',
+        "[[session]] 1",
+        "confirmed is 'no'",
+        "true or false",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "entry", "found", "expected"), BAD_FILES.values(), ids=BAD_FILES)
+def test_a_bad_file_is_refused_with_its_place(
+    text: str, entry: str, found: str, expected: str
+) -> None:
+    """The error names file and entry, what was found there and what was expected."""
+    with pytest.raises(CalendarError) as caught:
+        parse_calendar(text, file="mine.toml")
+    error = caught.value
+    assert (error.file, error.entry) == ("mine.toml", entry)
+    assert found in error.problem
+    assert expected in error.expected
+    assert str(error).startswith(f"mine.toml, {entry}: " if entry else "mine.toml: ")
+
+
+@given(text=st.text() | st.text('[]"=\n-:0123456789 abcdehilnosvwxy'))
+def test_garbage_is_refused_by_the_documented_error(text: str) -> None:
+    """Any text is either a table or a CalendarError."""
+    with suppress(CalendarError):
+        parse_calendar(text, file="garbage")
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"], ids=["missing", "no utf-8"])
+def test_an_unreadable_file_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    """A file that is not there, or is no text, is named in the error."""
+    path = tmp_path / "mine.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(CalendarError, match=r"mine\.toml: .*; expected"):
+        load_calendar(path)
