@@ -1,0 +1,210 @@
+"""
+Which instrument each row of a recording is about.
+
+A row names its instrument by token, by symbol, or by both, with or without its
+exchange. Rows are resolved by their distinct names, once per name: a file has
+millions of rows and at most some thousand names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simulator.columns import BadValue
+from streamer.instruments import Exchange, Instrument, InstrumentTable
+from streamer.odin.tags import BSE_CASH, NSE_CASH, InstrumentKey
+
+IDENTITY_COLUMNS = ("token", "symbol", "exchange", "segment")
+
+MAX_TOKEN = 2**31 - 1
+"""Tokens travel as 32-bit integers in the feed's native form."""
+
+EXCHANGE_OF_SEGMENT: dict[int, Exchange] = {
+    1: "NSE",
+    2: "NSE",
+    3: "BSE",
+    4: "BSE",
+    13: "NSE",
+    14: "NSE",
+    18: "BSE",
+    19: "NSE",
+    20: "NSE",
+    38: "BSE",
+    39: "BSE",
+    40: "BSE",
+}
+"""The market segments that a recording may hold: those of the two exchanges."""
+
+_CASH: dict[Exchange, int] = {"NSE": NSE_CASH, "BSE": BSE_CASH}
+_EXPECTED_EXCHANGE = "NSE or BSE"
+_EXPECTED_SEGMENT = "EQ, INDEX, NSE, BSE or a market segment number of NSE or BSE"
+
+Int32Array = npt.NDArray[np.int32]
+
+
+class Identities:
+    """
+    The instruments of a recording, numbered in the order of their first row.
+
+    Args:
+        table: Knows symbols and tokens; a row that has both a token and a
+            symbol needs no entry in it.
+
+    """
+
+    def __init__(self, table: InstrumentTable) -> None:
+        self._table = table
+        self._index: dict[InstrumentKey, int] = {}
+        self._by_name: dict[tuple[Any, ...], int] = {}
+        self.instruments: dict[InstrumentKey, Instrument] = {}
+        """Every instrument met so far; its position is its number."""
+
+    def number(self, columns: Mapping[str, Any], rows: int) -> Int32Array:
+        """
+        Return the number of each row's instrument.
+
+        Args:
+            columns: The identity columns that the file has, as Arrow arrays.
+            rows: Their length.
+
+        Raises:
+            BadName: At the first row whose instrument cannot be told.
+
+        """
+        codes: Any = None
+        values: list[list[Any]] = []
+        names = [name for name in IDENTITY_COLUMNS if name in columns]
+        for name in names:
+            encoded = _dictionary(columns[name])
+            own = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+            distinct = [None, *encoded.dictionary.to_pylist()]
+            codes = own + 1 if codes is None else codes * len(distinct) + own + 1
+            values.append(distinct)
+        combined = pc.dictionary_encode(pa.array(codes))
+        combinations = combined.dictionary.to_numpy(zero_copy_only=False)
+        positions = combined.indices.to_numpy(zero_copy_only=False)
+        numbers = np.empty(len(combinations), dtype=np.int32)
+        for position, code in enumerate(combinations.tolist()):
+            parts: list[Any] = []
+            for distinct in reversed(values):
+                code, part = divmod(code, len(distinct))
+                parts.append(distinct[part])
+            name_of_row = dict(zip(names, reversed(parts), strict=True))
+            try:
+                numbers[position] = self._resolve(name_of_row)
+            except BadName as bad:
+                bad.row = int(np.argmax(positions == position))
+                raise
+        result: Int32Array = numbers[positions]
+        assert len(result) == rows
+        return result
+
+    def _resolve(self, row: Mapping[str, Any]) -> int:
+        name = tuple(row.get(column) for column in IDENTITY_COLUMNS)
+        number = self._by_name.get(name)
+        if number is None:
+            instrument = self._instrument(*name)
+            number = self._index.setdefault(instrument.key, len(self._index))
+            self.instruments.setdefault(instrument.key, instrument)
+            self._by_name[name] = number
+        return number
+
+    def _instrument(self, token: Any, symbol: Any, exchange: Any, segment: Any) -> Instrument:
+        market = _segment(exchange, segment)
+        is_index = isinstance(segment, str) and segment.strip().upper() == "INDEX"
+        symbol = symbol.strip() if isinstance(symbol, str) and symbol.strip() else None
+        if token is not None:
+            return self._by_token(_token(token), symbol, market, is_index=is_index)
+        if symbol is None:
+            raise BadName("token", None, "the row has neither token nor symbol", "one of the two")
+        name = symbol if market is None else f"{EXCHANGE_OF_SEGMENT[market]}:{symbol}"
+        found = self._table.resolve(name)
+        if found is None or (market is not None and found.segment != market):
+            raise BadName(
+                "symbol",
+                symbol,
+                "the symbol is not known",
+                "a symbol of the instrument list, or a token",
+            )
+        return found
+
+    def _by_token(
+        self, token: int, symbol: str | None, market: int | None, *, is_index: bool
+    ) -> Instrument:
+        segments = (NSE_CASH, BSE_CASH) if market is None else (market,)
+        known = next(
+            (found for segment in segments if (found := self._table.get((segment, token)))), None
+        )
+        if known is not None:
+            if symbol is None or symbol.upper() == known.symbol.upper():
+                return known
+            if self._table.resolve(f"{known.exchange}:{symbol}") is known:
+                return known
+            # The recording is right about itself: tokens are given anew over the years.
+            return msgspec.structs.replace(known, symbol=symbol, name="", isin="")
+        segment = segments[0]
+        return Instrument(
+            segment=segment,
+            token=token,
+            symbol=symbol or str(token),
+            exchange=EXCHANGE_OF_SEGMENT[segment],
+            series="INDEX" if is_index else "EQ",
+            kind="index" if is_index else "equity",
+        )
+
+
+class BadName(BadValue):
+    """A row's instrument cannot be told; ``column`` says which word is at fault."""
+
+    def __init__(self, column: str, value: object, problem: str, expected: str) -> None:
+        super().__init__(0, value, problem, expected)
+        self.column = column
+
+
+def _dictionary(array: Any) -> Any:
+    return array if isinstance(array, pa.DictionaryArray) else pc.dictionary_encode(array)
+
+
+def _token(value: Any) -> int:
+    text = str(value).strip()
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= MAX_TOKEN):
+        raise BadName("token", value, "the token is no number", f"a number from 1 to {MAX_TOKEN}")
+    return int(text)
+
+
+def _segment(exchange: Any, segment: Any) -> int | None:
+    """Return the market segment that the two columns name together; None if they name none."""
+    by_exchange = None
+    if exchange is not None:
+        by_exchange = _cash(exchange)
+        if by_exchange is None:
+            raise BadName("exchange", exchange, "the exchange is not known", _EXPECTED_EXCHANGE)
+    by_segment = None
+    if segment is not None:
+        text = str(segment).strip().upper()
+        if text not in ("EQ", "INDEX"):
+            by_segment = int(text) if text.isascii() and text.isdigit() else _cash(text)
+            if by_segment not in EXCHANGE_OF_SEGMENT:
+                raise BadName("segment", segment, "the segment is not known", _EXPECTED_SEGMENT)
+    if by_segment is None:
+        return by_exchange
+    if exchange is not None and _cash(exchange) != _CASH[EXCHANGE_OF_SEGMENT[by_segment]]:
+        raise BadName(
+            "segment",
+            segment,
+            f"the segment is not one of {exchange}",
+            "exchange and segment that agree",
+        )
+    return by_segment
+
+
+def _cash(exchange: str) -> int | None:
+    word = exchange.strip().upper()
+    return _CASH["NSE"] if word == "NSE" else _CASH["BSE"] if word == "BSE" else None

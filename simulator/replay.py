@@ -1,0 +1,376 @@
+"""
+Which updates of a recording are due, and each instrument's state on the way.
+
+A :class:`Replay` stands at a place in its window and moves forward when it is
+asked for what is due; it knows no clock, so the same window gives the same
+updates at any speed. Reading is the recording's business, the figures of the
+day are `simulator.fold`'s.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Collection, Iterator
+from itertools import repeat
+from typing import Any
+
+from simulator.columns import DEPTH_LEVELS
+from simulator.depth import made_up_levels, made_up_orders
+from simulator.fold import DEPTH_COLUMNS, DayFold, Folded
+from simulator.recording import Recording
+from streamer.calendar import TradingCalendar
+from streamer.errors import RecordingError
+from streamer.instruments import Instrument, tick_size
+from streamer.ist import NS_PER_SECOND, ist_date, ist_datetime, ist_midnight
+from streamer.odin.messages import (
+    BestFive,
+    Level,
+    LtpTouchline,
+    Touchline,
+    encode_best_five,
+    encode_ltp,
+    encode_native,
+    encode_touchline,
+)
+from streamer.odin.tags import InstrumentKey
+
+BLOCK_ROWS = 256
+"""Updates are made this many at a time, so that no call takes long."""
+
+READ_AHEAD = 2
+"""Batches of the recording that `Replay.prefetch` holds ready at the most."""
+
+# An update's row: the touchline's values in their order, the instrument, and,
+# where the recording tells depth, whether it has levels, and the depth.
+_TOUCHLINE_VALUES = 23
+_BEFORE_TIMES = (
+    "ltp",
+    "ltq",
+    "volume",
+    "atp",
+    "bid_qty",
+    "bid_price",
+    "ask_qty",
+    "ask_price",
+    "total_buy_qty",
+    "total_sell_qty",
+    "open",
+    "high",
+    "low",
+    "prev_close",
+    "ltt",
+)
+_AFTER_TIMES = ("week_52_high", "week_52_low", "open_interest")
+_PER_SIDE = 1 + 3 * (DEPTH_LEVELS - 1)
+_DEPTH = tuple(
+    name
+    for side in ("bid", "ask")
+    for name in (
+        f"{side}_orders",
+        *(f"{side}_{figure}_{n}" for n in range(2, 6) for figure in ("qty", "price", "orders")),
+    )
+)
+_LEVEL_PRICES = frozenset(f"{side}_price_{n}" for side in ("bid", "ask") for n in range(2, 6))
+
+
+class Update:
+    """
+    One row of a recording, folded into its instrument's day; encoded when first asked for.
+
+    ``ts`` is the row's time in UNIX nanoseconds, ``key`` names the instrument,
+    ``ltp`` is the last traded price in paise. It never changes.
+    """
+
+    # What is encoded lazily has no value before: reading it raises AttributeError.
+    __slots__ = (
+        "_best_five",
+        "_ltp_text",
+        "_native",
+        "_row",
+        "_text",
+        "_touchline",
+        "key",
+        "ltp",
+        "ts",
+    )
+
+    def __init__(self, ts: int, key: InstrumentKey, ltp: int, row: tuple[Any, ...]) -> None:
+        self.ts = ts
+        self.key = key
+        self.ltp = ltp
+        self._row = row
+
+    def __repr__(self) -> str:
+        return f"<Update {ist_datetime(self.ts)} {self.key} ltp={self.ltp}>"
+
+    @property
+    def sent(self) -> int:
+        """The time in the header of its messages: ``ts`` in whole seconds."""
+        return self.ts - self.ts % NS_PER_SECOND
+
+    @property
+    def touchline(self) -> Touchline:
+        """The instrument's day so far, as the feed tells it."""
+        try:
+            return self._touchline
+        except AttributeError:
+            self._touchline: Touchline = Touchline(*self._row[:_TOUCHLINE_VALUES])
+            return self._touchline
+
+    @property
+    def levels(self) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
+        """Five buy and five sell levels: the recording's, made up where it has none."""
+        instrument: Instrument = self._row[_TOUCHLINE_VALUES]
+        t = self.touchline
+        told = self._row[_TOUCHLINE_VALUES + 2 :]
+        if told and self._row[_TOUCHLINE_VALUES + 1]:
+            return (
+                _told_levels(t, t.bid_qty, t.bid, told[:_PER_SIDE]),
+                _told_levels(t, t.ask_qty, t.ask, told[_PER_SIDE:]),
+            )
+        tick = tick_size(instrument, ist_date(self.ts), t.close or t.ltp)
+        buys, sells = made_up_levels(t, tick)
+        if told:
+            buys = (_with_orders(buys[0], told[0]), *buys[1:])
+            sells = (_with_orders(sells[0], told[_PER_SIDE]), *sells[1:])
+        return buys, sells
+
+    @property
+    def text(self) -> bytes:
+        """The touchline as text (209)."""
+        try:
+            return self._text
+        except AttributeError:
+            self._text: bytes = encode_touchline(self.touchline, self.sent)
+            return self._text
+
+    @property
+    def native(self) -> bytes:
+        """The touchline in native form (209 with a 64-byte block)."""
+        try:
+            return self._native
+        except AttributeError:
+            self._native: bytes = encode_native(self.touchline, self.sent)
+            return self._native
+
+    @property
+    def ltp_text(self) -> bytes:
+        """The LTP touchline (348)."""
+        try:
+            return self._ltp_text
+        except AttributeError:
+            t = self.touchline
+            short = LtpTouchline(t.segment, t.token, t.lut, t.ltp, t.close, t.locator, t.sent)
+            self._ltp_text: bytes = encode_ltp(short, self.sent)
+            return self._ltp_text
+
+    @property
+    def best_five(self) -> bytes:
+        """The touchline with five levels a side (128)."""
+        try:
+            return self._best_five
+        except AttributeError:
+            message = BestFive(self.touchline, *self.levels, self.sent)
+            self._best_five: bytes = encode_best_five(message, self.sent)
+            return self._best_five
+
+
+class Replay:
+    """
+    The updates of a recording between two moments, in the total order.
+
+    Args:
+        recording: What is replayed.
+        start: UNIX nanoseconds; rows from this time on are replayed.
+        end: UNIX nanoseconds; rows from this time on are not.
+        keys: Only these instruments; None for all.
+        calendar: Tells when a session opens and which day is the next; by
+            default the one that comes with the server.
+
+    Raises:
+        RecordingError: If no row of these instruments lies in the window.
+
+    Stands at the start at first. Not to be shared by threads, with one
+    exception: `prefetch` may run in another one.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        start: int,
+        end: int,
+        keys: Collection[InstrumentKey] | None = None,
+        calendar: TradingCalendar | None = None,
+    ) -> None:
+        self.start = start
+        self.end = end
+        self.keys = None if keys is None else frozenset(keys)
+        self._recording = recording
+        self._calendar = calendar if calendar is not None else TradingCalendar.bundled()
+        self._instruments = tuple(recording.instruments.values())
+        self._has_levels = bool(_LEVEL_PRICES & set(recording.figure_columns))
+        self.rows_total = recording.count(start, end, keys=self.keys)
+        """How many updates the window has."""
+        if not self.rows_total:
+            raise RecordingError(
+                f"no row between {ist_datetime(start)} and {ist_datetime(end)} IST",
+                expected=(
+                    f"a window and instruments within the recording, which lasts from "
+                    f"{ist_datetime(recording.start)} to {ist_datetime(recording.end)} IST"
+                ),
+                file=", ".join(str(path) for path in recording.paths),
+            )
+        self.rows_taken = 0
+        """How many of them have been taken since the start."""
+        # Guards reading and folding, which `prefetch` may do in another thread.
+        self._reading = threading.Lock()
+        self._state: dict[InstrumentKey, Update] = {}
+        self._block: list[Update] = []
+        self._times: list[int] = []
+        self._position = 0
+        self._begin()
+
+    def begin(self) -> None:
+        """Go to the start: each instrument's state is that of its rows before, on that day."""
+        if self.rows_taken:
+            self._begin()
+
+    def next_due(self) -> int | None:
+        """Return the time of the next update; None at the end."""
+        if self._position == len(self._block) and not self._next_block():
+            return None
+        return self._times[self._position]
+
+    def take(self, until: int, limit: int = 4096) -> list[Update]:
+        """
+        Return the updates with ``ts <= until``, at most ``limit``; they become the state.
+
+        An empty list means that nothing is due by ``until``, or the end.
+        """
+        taken: list[Update] = []
+        while len(taken) < limit:
+            if self._position == len(self._block) and not self._next_block():
+                break
+            left = self._position
+            right = min(left + limit - len(taken), len(self._block))
+            right = bisect_right(self._times, until, left, right)
+            due = self._block[left:right]
+            taken += due
+            self._position = right
+            if right < len(self._block):
+                break
+        for update in taken:
+            self._state[update.key] = update
+        if taken:
+            self.rows_taken += len(taken)
+            self._now = taken[-1].ts
+        return taken
+
+    def state(self, key: InstrumentKey) -> Update | None:
+        """Return an instrument's last update on the present day; None before its first row."""
+        update = self._state.get(key)
+        if update is None or ist_date(update.ts) != ist_date(self._now):
+            return None
+        return update
+
+    def prefetch(self) -> bool:
+        """
+        Read one batch of rows ahead; tell whether there was one to read.
+
+        May run in another thread while the replay is used, so that `take` need
+        not read in the middle of pacing.
+        """
+        with self._reading:
+            if len(self._ready) >= READ_AHEAD:
+                return False
+            return self._read()
+
+    def _begin(self) -> None:
+        with self._reading:
+            self._ready: deque[Folded] = deque()
+            self._fold = self._folded_to_start()
+            self._incoming = self._recording.batches(self.start, self.end, keys=self.keys)
+        self._folded: Folded | None = None
+        self._offset = 0
+        self._block = []
+        self._times = []
+        self._position = 0
+        self._now = self.start
+        self.rows_taken = 0
+        before = self._fold.latest(self.start)
+        self._state = {u.key: u for u in self._updates(before, slice(None))}
+
+    def _folded_to_start(self) -> DayFold:
+        """Return the days folded up to the start; the day before gives the previous closes."""
+        recording = self._recording
+        fold = DayFold(len(self._instruments), recording.figure_columns, self._calendar)
+        midnight = ist_midnight(ist_date(self.start))
+        earlier = [day for day in recording.days if ist_midnight(day) < midnight]
+        if earlier:
+            day_before = ist_midnight(earlier[-1])
+            for batch in recording.batches(day_before, midnight, keys=self.keys, figures=("ltp",)):
+                fold.note_closes(batch)
+        for batch in recording.batches(midnight, self.start, keys=self.keys):
+            fold.fold(batch)
+        return fold
+
+    def _read(self) -> bool:
+        batch = next(self._incoming, None)
+        if batch is None:
+            return False
+        self._ready.append(self._fold.fold(batch))
+        return True
+
+    def _next_block(self) -> bool:
+        """Make the next updates; return False at the end."""
+        if self._folded is None or self._offset >= len(self._folded.ts):
+            with self._reading:
+                if not self._ready and not self._read():
+                    return False
+                self._folded = self._ready.popleft()
+            self._offset = 0
+        rows = slice(self._offset, self._offset + BLOCK_ROWS)
+        self._block = list(self._updates(self._folded, rows))
+        self._times = self._folded.ts[rows].tolist()
+        self._position = 0
+        self._offset += BLOCK_ROWS
+        return True
+
+    def _updates(self, folded: Folded, rows: slice) -> Iterator[Update]:
+        ts = folded.ts[rows]
+        numbers = folded.instrument[rows].tolist()
+        figures = {name: values[rows].tolist() for name, values in folded.figures.items()}
+        times = ts.tolist()
+        keys = [self._recording.keys[number] for number in numbers]
+        values: list[Any] = [
+            [key[0] for key in keys],
+            [key[1] for key in keys],
+            *(figures[name] for name in _BEFORE_TIMES),
+            times,
+            repeat(100),
+            *(figures[name] for name in _AFTER_TIMES),
+            (ts - ts % NS_PER_SECOND).tolist(),
+            [self._instruments[number] for number in numbers],
+        ]
+        if DEPTH_COLUMNS[0] in figures:
+            values += [repeat(self._has_levels), *(figures[name] for name in _DEPTH)]
+        # The shortest of the lists ends it: the repeated values never do.
+        return map(Update, times, keys, figures["ltp"], zip(*values, strict=False))
+
+
+def _told_levels(
+    t: Touchline, quantity: int, price: int, depth: tuple[int, ...]
+) -> tuple[Level, ...]:
+    """Return a side from ``depth``: level 1's orders, then quantity, price, orders of 2 to 5."""
+    told = [(quantity, price, depth[0]), *zip(*(iter(depth[1:]),) * 3, strict=True)]
+    return tuple(
+        Level(qty, at, orders or made_up_orders(t, qty, at)) if at else Level()
+        for qty, at, orders in told
+    )
+
+
+def _with_orders(level: Level, orders: int) -> Level:
+    return Level(level.quantity, level.price, orders) if orders and level.price else level
