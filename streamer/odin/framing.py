@@ -39,7 +39,7 @@ MAX_STREAM_BYTES = 99_999
 MAX_REQUEST_BYTES = 1 << 20
 """A request that inflates to more is lost."""
 
-MAX_BODY_BYTES = 4 << 20
+MAX_BODY_BYTES = 1 << 20
 """A server's body that inflates to more is lost."""
 
 TARGET_BODY_BYTES = 60 * 1024
@@ -49,7 +49,8 @@ _COMPRESSED = 5
 _PLAIN = 2
 _TEXT_MARKS = b"\x02\x05"
 _NATIVE_MARK = b"|50="
-_BODY_START = re.compile(rb"(?:[\x02\x05]?(?:\d{5})?)(?=63=F)")
+_TEXT_START = re.compile(rb"[\x02\x05]?(\d{5})?(?=63=F)")
+_MARKED_START = re.compile(rb"\x02(?:\d{5})?63=F")
 _OWN_LENGTH = re.compile(rb"63=[^|]*\|64=\d+\|65=(\d{1,6})\|")
 
 
@@ -176,28 +177,19 @@ class ResponseDecoder(_FrameDecoder):
         super().__init__(MAX_BODY_BYTES)
 
 
-def _whole_text(text: bytes) -> bytes:
-    """
-    Return the text, without what does not belong to it, if it says itself that it is whole.
-
-    Raises:
-        MessageError: If tag 65 does not agree: the text may have been cut in
-            the middle of a price.
-
-    """
-    text = text.strip(b"\x00")
+def _is_whole(text: bytes) -> bool:
+    """Tell whether a text's own tag 65 says that nothing of it is missing."""
     own = _OWN_LENGTH.match(text)
-    if own is None or int(own[1]) != len(text):
-        raise MessageError("found a text whose lengths contradict each other, and left it out")
-    return text
+    return own is not None and int(own[1]) == len(text)
 
 
 def cut_body(body: bytes) -> tuple[list[bytes], list[MessageError]]:
     """
     Return the texts of a body, in order, and what is wrong with the rest.
 
-    Texts come without header and without trailing NULs. A body without inner
-    headers is cut at each 0x02.
+    Texts come without header and without trailing NULs. Where lengths are
+    missing a text ends at the next 0x02; with native blocks, which may hold
+    that byte, all from there on is lost.
     """
     texts: list[bytes] = []
     problems: list[MessageError] = []
@@ -213,39 +205,44 @@ def cut_body(body: bytes) -> tuple[list[bytes], list[MessageError]]:
         if mark in _TEXT_MARKS and len(digits) == 5 and digits.isdigit():
             following = start + int(digits)
             if following == end or (following < end and body[following] in b"\x00\x02\x05"):
-                texts.append(_without_nuls(body[start:following]))
+                text = body[start:following]
+                texts.append(text if _NATIVE_MARK in text else text.rstrip(b"\x00"))
                 position = following
                 continue
-        position = _cut_without_length(body, position, texts, problems)
+        if position < body.rfind(_NATIVE_MARK):
+            problems.append(
+                MessageError(f"found no length at byte {position} of a body with native blocks")
+            )
+            break
+        _cut_by_marks(body, position, texts, problems)
+        break
     return texts, problems
 
 
-def _without_nuls(text: bytes) -> bytes:
-    """Drop the NULs some senders count as part of a text; a native block keeps its own."""
-    return text if _NATIVE_MARK in text else text.rstrip(b"\x00")
-
-
-def _cut_without_length(
+def _cut_by_marks(
     body: bytes, position: int, texts: list[bytes], problems: list[MessageError]
-) -> int:
-    """Take one text that has no usable length; return where the next one may begin."""
-    beginning = _BODY_START.match(body, position)
-    following = body.find(b"\x02", position + 1)
-    following = len(body) if following < 0 else following
-    if _NATIVE_MARK in body[position:]:
-        problems.append(
-            MessageError(f"found no length at byte {position} of a body with native blocks")
-        )
-        return len(body)
-    if beginning is None:
-        problems.append(MessageError(f"found no text at byte {position} of a body"))
-        return following
-    text = body[beginning.end() : following]
-    try:
-        texts.append(_whole_text(text) if beginning[0][-5:].isdigit() else text.rstrip(b"\x00"))
-    except MessageError as problem:
-        problems.append(problem)
-    return following
+) -> None:
+    """Take the texts from ``position`` on, at least one of which has no usable length."""
+    end = len(body)
+    while position < end:
+        beginning = _TEXT_START.match(body, position)
+        if beginning is None:
+            marked = _MARKED_START.search(body, position)
+            following = marked.start() if marked else end
+            if body[position:following].strip(b"\x00"):
+                problems.append(MessageError(f"found no text at byte {position} of a body"))
+            position = following
+            continue
+        following = body.find(b"\x02", beginning.end())
+        following = end if following < 0 else following
+        text = body[beginning.end() : following].rstrip(b"\x00")
+        if beginning[1] is None or int(beginning[1]) == len(text) or _is_whole(text):
+            texts.append(text)
+        else:
+            problems.append(
+                MessageError(f"found a length that does not fit at byte {position} of a body")
+            )
+        position = following
 
 
 def split_body(body: bytes) -> list[bytes]:

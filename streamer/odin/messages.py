@@ -344,5 +344,5 @@ def decode_body(body: bytes) -> tuple[list[ServerMessage], list[MessageError]]:
         try:
             messages.append(decode_known_layout(text) or decode_message_generally(text))
         except MessageError as problem:
-            problems.append(problem)
+            problems.append(problem.with_traceback(None))
     return messages, problems

@@ -16,8 +16,9 @@ import msgspec
 
 from streamer.errors import MessageError
 from streamer.odin.fields import (
+    MAX_DIGITS,
+    MAX_ID,
     Fields,
-    identifier,
     locator,
     number,
     optional_number,
@@ -45,6 +46,8 @@ DEPTH = 5
 _MAX_NATIVE = 2**31 - 1
 _NATIVE = Layout("<16i")
 _NO_BAND = "0-0"
+"""What stands in tag 380, which some clients need, when there is no price band."""
+_NO_BAND_BYTES = _NO_BAND.encode()
 
 
 class Touchline(msgspec.Struct, frozen=True, gc=False):
@@ -442,17 +445,17 @@ def decode_best_five(text: bytes, sent: int) -> BestFive:
 
 
 def _number_pattern(*tags: int) -> str:
-    return "".join(rf"\|{tag:d}=(\d{{1,{18}}})" for tag in tags)
+    return "".join(rf"\|{tag:d}=(\d{{1,{MAX_DIGITS}}}+)" for tag in tags)
 
 
 _TIME = r"(\d{4}-\d\d-\d\d \d{6})"
 _KNOWN_LAYOUT = re.compile(
     (
-        r"63=FT3\.0\|64=209\|65=\d+\|66=(\d{8} \d{6})"
-        rf"{_number_pattern(1)}\|73={_TIME}{_number_pattern(7, 79, 8)}\|54=[^|=\x00\x02]*"
+        r"63=FT3\.0\|64=209\|65=\d++\|66=(\d{8} \d{6})"
+        rf"{_number_pattern(1)}\|73={_TIME}{_number_pattern(7, 79, 8)}\|54=[^|\x00\x02]*+"
         rf"{_number_pattern(9, 80)}\|74={_TIME}{_number_pattern(2, 3, 5, 6, 81, 82)}"
         rf"{_number_pattern(76, 75, 77, 78)}\|399=(1|10{{1,9}}){_number_pattern(93, 94, 88)}"
-        r"\|393=[^|=\x00\x02]*\|380=([ -{}~]*)"
+        r"\|393=[^|\x00\x02]*+\|380=([ -{}~]*+)"
     ).encode("ascii"),
     re.ASCII,
 )
@@ -493,9 +496,13 @@ def decode_known_layout(text: bytes) -> Touchline | None:
         open_interest,
         band,
     ) = found.groups()
+    market_segment = int(segment)
+    token_number = int(token)
+    if not (0 < market_segment <= MAX_ID and 0 < token_number <= MAX_ID):
+        return None
     return Touchline(
-        identifier(segment, Tag.SEGMENT),
-        identifier(token, Tag.TOKEN),
+        market_segment,
+        token_number,
         int(ltp),
         int(ltq),
         int(volume),
@@ -517,5 +524,5 @@ def decode_known_layout(text: bytes) -> Touchline | None:
         int(low_52),
         int(open_interest),
         parse_stamp(header_time),
-        "" if band == b"0-0" else band.decode("ascii"),
+        "" if band == _NO_BAND_BYTES else band.decode(),
     )
