@@ -14,15 +14,19 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Collection, Iterator
 from itertools import repeat
-from typing import Any
+from struct import Struct
+from typing import NamedTuple
 
-from simulator.columns import DEPTH_LEVELS
+import numpy as np
+import numpy.typing as npt
+
+from simulator.columns import DEPTH_LEVELS, Int64Array
 from simulator.depth import made_up_levels, made_up_orders
 from simulator.fold import DEPTH_COLUMNS, DayFold, Folded
 from simulator.recording import Recording
 from streamer.calendar import TradingCalendar
 from streamer.errors import RecordingError
-from streamer.instruments import Instrument, tick_size
+from streamer.instruments import tick_size
 from streamer.ist import NS_PER_SECOND, ist_date, ist_datetime, ist_midnight
 from streamer.odin.messages import (
     BestFive,
@@ -42,10 +46,10 @@ BLOCK_ROWS = 256
 READ_AHEAD = 2
 """Batches of the recording that `Replay.prefetch` holds ready at the most."""
 
-# An update's row: the touchline's values in their order, the instrument, and,
-# where the recording tells depth, whether it has levels, and the depth.
-_TOUCHLINE_VALUES = 23
-_BEFORE_TIMES = (
+# The figures of a touchline in its own order, from the ltp on.
+_LOCATOR = "locator"
+_SENT = "sent"
+_TOUCHLINE = (
     "ltp",
     "ltq",
     "volume",
@@ -61,8 +65,13 @@ _BEFORE_TIMES = (
     "low",
     "prev_close",
     "ltt",
+    "ts",
+    _LOCATOR,
+    "week_52_high",
+    "week_52_low",
+    "open_interest",
+    _SENT,
 )
-_AFTER_TIMES = ("week_52_high", "week_52_low", "open_interest")
 _PER_SIDE = 1 + 3 * (DEPTH_LEVELS - 1)
 _DEPTH = tuple(
     name
@@ -75,6 +84,37 @@ _DEPTH = tuple(
 _LEVEL_PRICES = frozenset(f"{side}_price_{n}" for side in ("bid", "ask") for n in range(2, 6))
 
 
+class _Layout:
+    """
+    How the figures of a recording's updates are packed, and what they are about.
+
+    An update lives as packed integers until someone wants it: most are never
+    looked at, and a hundred thousand tuples of integers cost time and memory.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        own = set(recording.figure_columns)
+        self.instruments = recording.instruments
+        self.has_depth = bool(own & set(DEPTH_COLUMNS))
+        self.has_levels = bool(own & _LEVEL_PRICES)
+        self.names = (*_TOUCHLINE, *_DEPTH) if self.has_depth else _TOUCHLINE
+        self.unpack = Struct(f"={len(self.names)}q").unpack
+
+    def pack(self, folded: Folded) -> npt.NDArray[np.void]:
+        """Return the rows, each as the bytes of its figures."""
+        packed = np.empty((len(folded.ts), len(self.names)), dtype=np.int64)
+        for column, name in enumerate(self.names):
+            if name == "ts":
+                packed[:, column] = folded.ts
+            elif name == _SENT:
+                packed[:, column] = folded.ts - folded.ts % NS_PER_SECOND
+            elif name == _LOCATOR:
+                packed[:, column] = 100
+            else:
+                packed[:, column] = folded.figures[name]
+        return packed.view(f"V{8 * len(self.names)}").ravel()
+
+
 class Update:
     """
     One row of a recording, folded into its instrument's day; encoded when first asked for.
@@ -83,12 +123,13 @@ class Update:
     ``ltp`` is the last traded price in paise. It never changes.
     """
 
-    # What is encoded lazily has no value before: reading it raises AttributeError.
+    # What is made lazily has no value before: reading it raises AttributeError.
     __slots__ = (
         "_best_five",
+        "_layout",
         "_ltp_text",
         "_native",
-        "_row",
+        "_packed",
         "_text",
         "_touchline",
         "key",
@@ -96,11 +137,14 @@ class Update:
         "ts",
     )
 
-    def __init__(self, ts: int, key: InstrumentKey, ltp: int, row: tuple[Any, ...]) -> None:
+    def __init__(
+        self, ts: int, key: InstrumentKey, ltp: int, layout: _Layout, packed: bytes
+    ) -> None:
         self.ts = ts
         self.key = key
         self.ltp = ltp
-        self._row = row
+        self._layout = layout
+        self._packed = packed
 
     def __repr__(self) -> str:
         return f"<Update {ist_datetime(self.ts)} {self.key} ltp={self.ltp}>"
@@ -116,20 +160,21 @@ class Update:
         try:
             return self._touchline
         except AttributeError:
-            self._touchline: Touchline = Touchline(*self._row[:_TOUCHLINE_VALUES])
+            figures = self._layout.unpack(self._packed)
+            self._touchline: Touchline = Touchline(*self.key, *figures[: len(_TOUCHLINE)])
             return self._touchline
 
     @property
     def levels(self) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
         """Five buy and five sell levels: the recording's, made up where it has none."""
-        instrument: Instrument = self._row[_TOUCHLINE_VALUES]
         t = self.touchline
-        told = self._row[_TOUCHLINE_VALUES + 2 :]
-        if told and self._row[_TOUCHLINE_VALUES + 1]:
+        told = self._layout.unpack(self._packed)[len(_TOUCHLINE) :]
+        if self._layout.has_levels:
             return (
                 _told_levels(t, t.bid_qty, t.bid, told[:_PER_SIDE]),
                 _told_levels(t, t.ask_qty, t.ask, told[_PER_SIDE:]),
             )
+        instrument = self._layout.instruments[self.key]
         tick = tick_size(instrument, ist_date(self.ts), t.close or t.ltp)
         buys, sells = made_up_levels(t, tick)
         if told:
@@ -210,8 +255,7 @@ class Replay:
         self.keys = None if keys is None else frozenset(keys)
         self._recording = recording
         self._calendar = calendar if calendar is not None else TradingCalendar.bundled()
-        self._instruments = tuple(recording.instruments.values())
-        self._has_levels = bool(_LEVEL_PRICES & set(recording.figure_columns))
+        self._layout = _Layout(recording)
         self.rows_total = recording.count(start, end, keys=self.keys)
         """How many updates the window has."""
         if not self.rows_total:
@@ -290,23 +334,23 @@ class Replay:
 
     def _begin(self) -> None:
         with self._reading:
-            self._ready: deque[Folded] = deque()
+            self._ready: deque[_Packed] = deque()
             self._fold = self._folded_to_start()
             self._incoming = self._recording.batches(self.start, self.end, keys=self.keys)
-        self._folded: Folded | None = None
+        self._rows = _Packed.nothing()
         self._offset = 0
         self._block = []
         self._times = []
         self._position = 0
         self._now = self.start
         self.rows_taken = 0
-        before = self._fold.latest(self.start)
-        self._state = {u.key: u for u in self._updates(before, slice(None))}
+        before = self._packed(self._fold.latest(self.start))
+        self._state = {update.key: update for update in self._updates(before, slice(None))}
 
     def _folded_to_start(self) -> DayFold:
         """Return the days folded up to the start; the day before gives the previous closes."""
         recording = self._recording
-        fold = DayFold(len(self._instruments), recording.figure_columns, self._calendar)
+        fold = DayFold(len(recording.keys), recording.figure_columns, self._calendar)
         midnight = ist_midnight(ist_date(self.start))
         earlier = [day for day in recording.days if ist_midnight(day) < midnight]
         if earlier:
@@ -321,44 +365,53 @@ class Replay:
         batch = next(self._incoming, None)
         if batch is None:
             return False
-        self._ready.append(self._fold.fold(batch))
+        self._ready.append(self._packed(self._fold.fold(batch)))
         return True
+
+    def _packed(self, folded: Folded) -> _Packed:
+        return _Packed(
+            folded.ts, folded.instrument, folded.figures["ltp"], self._layout.pack(folded)
+        )
 
     def _next_block(self) -> bool:
         """Make the next updates; return False at the end."""
-        if self._folded is None or self._offset >= len(self._folded.ts):
+        if self._offset >= len(self._rows.ts):
             with self._reading:
                 if not self._ready and not self._read():
                     return False
-                self._folded = self._ready.popleft()
+                self._rows = self._ready.popleft()
             self._offset = 0
         rows = slice(self._offset, self._offset + BLOCK_ROWS)
-        self._block = list(self._updates(self._folded, rows))
-        self._times = self._folded.ts[rows].tolist()
+        self._block = list(self._updates(self._rows, rows))
+        self._times = self._rows.ts[rows].tolist()
         self._position = 0
         self._offset += BLOCK_ROWS
         return True
 
-    def _updates(self, folded: Folded, rows: slice) -> Iterator[Update]:
-        ts = folded.ts[rows]
-        numbers = folded.instrument[rows].tolist()
-        figures = {name: values[rows].tolist() for name, values in folded.figures.items()}
-        times = ts.tolist()
-        keys = [self._recording.keys[number] for number in numbers]
-        values: list[Any] = [
-            [key[0] for key in keys],
-            [key[1] for key in keys],
-            *(figures[name] for name in _BEFORE_TIMES),
-            times,
-            repeat(100),
-            *(figures[name] for name in _AFTER_TIMES),
-            (ts - ts % NS_PER_SECOND).tolist(),
-            [self._instruments[number] for number in numbers],
-        ]
-        if DEPTH_COLUMNS[0] in figures:
-            values += [repeat(self._has_levels), *(figures[name] for name in _DEPTH)]
-        # The shortest of the lists ends it: the repeated values never do.
-        return map(Update, times, keys, figures["ltp"], zip(*values, strict=False))
+    def _updates(self, packed: _Packed, rows: slice) -> Iterator[Update]:
+        return map(
+            Update,
+            packed.ts[rows].tolist(),
+            map(self._recording.keys.__getitem__, packed.instrument[rows].tolist()),
+            packed.ltp[rows].tolist(),
+            repeat(self._layout),
+            packed.figures[rows].tolist(),
+        )
+
+
+class _Packed(NamedTuple):
+    """Folded rows that wait to become updates."""
+
+    ts: Int64Array
+    instrument: npt.NDArray[np.int32]
+    ltp: Int64Array
+    figures: npt.NDArray[np.void]
+
+    @classmethod
+    def nothing(cls) -> _Packed:
+        """Return no rows."""
+        none = np.empty(0, dtype=np.int64)
+        return cls(none, none.astype(np.int32), none, none.view("V8"))
 
 
 def _told_levels(
