@@ -1,0 +1,444 @@
+"""
+The ODIN feed server: sockets in front of ``streamer.odin.ServerConnection``.
+
+It lets everybody in, answers each subscription with the present state, and
+hands what the player publishes to the connections that asked for it. When
+anything is due is the player's business (``simulator/player.py``).
+
+Back-pressure: what a connection's socket does not take waits in its write
+buffer, up to a high-water mark. Above it a conflating server keeps for that
+connection only the newest update of each instrument; otherwise the player
+waits (:meth:`FeedServer.wait_drained`). A connection whose socket takes nothing
+at all for `STALL_LIMIT_S` is closed with 1011.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket as sockets
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
+from websockets.exceptions import ConnectionClosed
+
+from simulator.backlog import Backlog
+from simulator.replay import Update
+from streamer.errors import FrameError
+from streamer.odin import connection as odin
+from streamer.odin.messages import encode_heartbeat, encode_logoff
+from streamer.odin.tags import InstrumentKey
+
+__all__ = ["FeedServer"]
+
+log = logging.getLogger("simulator.feed")
+
+STALL_LIMIT_S = 30.0
+
+# Closed with 1000 or 1001, known clients end without telling anyone.
+_CLOSE_FAULT = 1011
+_CLOSE_RESTART = 1012
+
+# Conflation begins late, so that a client that does not read for some seconds
+# loses nothing; a player that waits for the sockets has no need of much.
+_CONFLATING_HIGH_WATER = 8 * 2**20
+_WAITING_HIGH_WATER = 256 * 2**10
+# Answers to requests are written whatever the buffer holds, up to this.
+_MAX_UNSENT_BYTES = 32 * 2**20
+_MAX_REQUEST_BYTES = 128 * 2**10
+_STALL_CHECK_S = 1.0
+# A client that is dropped is given this long to take the close code.
+_DROP_TIMEOUT_S = 2.0
+
+
+class FeedServer:
+    """
+    Every connection of the feed, each with its own interest and modes.
+
+    Args:
+        state: Returns the present state of an instrument, None if it has none.
+        second: The feed's time before the first heartbeat, UNIX nanoseconds.
+        conflate: What a slow connection does: lose superseded updates, or
+            make :meth:`wait_drained` wait.
+        stall_limit_s: After this time without any progress a connection whose
+            buffer is full is closed.
+
+    """
+
+    def __init__(
+        self,
+        state: Callable[[InstrumentKey], Update | None],
+        *,
+        second: int,
+        conflate: bool,
+        stall_limit_s: float = STALL_LIMIT_S,
+    ) -> None:
+        self.updates_sent = 0
+        """Updates handed to sockets, counted for each connection and form."""
+        self._state = state
+        self._second = second
+        self._conflate = conflate
+        self._stall_limit_s = stall_limit_s
+        self._replaced_before = 0
+        self._peers: dict[_Peer, None] = {}
+        self._wanted: dict[InstrumentKey, dict[_Peer, None]] = {}
+        self._news = asyncio.Event()
+        self._farewells: set[asyncio.Task[None]] = set()
+        self._server: Server | None = None
+
+    async def start(self, listener: sockets.socket) -> None:
+        """Begin to accept connections on a bound socket, which becomes the server's."""
+        high_water = _CONFLATING_HIGH_WATER if self._conflate else _WAITING_HIGH_WATER
+        self._server = await serve(
+            self._talk,
+            sock=listener,
+            create_connection=_Socket,
+            compression=None,
+            max_size=_MAX_REQUEST_BYTES,
+            write_limit=high_water,
+            close_timeout=self._stall_limit_s,
+            # Pings keep the path open. A held-back client answers none for as
+            # long as it is held back, which the stall limit judges better.
+            ping_timeout=None,
+        )
+
+    @property
+    def connections(self) -> int:
+        """How many clients are logged on."""
+        return sum(peer.odin.logged_on for peer in self._peers)
+
+    @property
+    def instruments_wanted(self) -> int:
+        """How many instruments somebody subscribes to."""
+        return len(self._wanted)
+
+    @property
+    def updates_replaced(self) -> int:
+        """Updates that slow connections never got because a newer one took their place."""
+        return self._replaced_before + sum(peer.backlog.replaced for peer in self._peers)
+
+    async def wait_logged_on(self) -> None:
+        """Return when a client is logged on."""
+        while not self.connections:
+            await self._wait_for_news()
+
+    async def wait_subscribed(self, quiet_s: float) -> None:
+        """Return when there is a subscription and none has changed for ``quiet_s``."""
+        while True:
+            try:
+                async with asyncio.timeout(quiet_s if self._wanted else None):
+                    await self._wait_for_news()
+            except TimeoutError:
+                return
+
+    async def _wait_for_news(self) -> None:
+        self._news.clear()
+        await self._news.wait()
+
+    def heartbeat(self, second: int) -> None:
+        """Queue the time for every client; also the header time of what is answered from now on."""
+        self._second = second
+        message = encode_heartbeat(second)
+        for peer in self._peers:
+            if peer.congested:
+                peer.backlog.heartbeat(second)
+            elif peer.odin.logged_on:
+                peer.odin.send(message)
+
+    def jump(self, second: int) -> None:
+        """Queue a time that was not passed to, then each client's instruments as they are then."""
+        for peer in self._peers:
+            peer.backlog.clear()
+        self.heartbeat(second)
+        for peer in self._peers:
+            self._send_all_states(peer)
+
+    def publish(self, updates: Iterable[Update]) -> None:
+        """Queue updates, in order, for the clients that want them."""
+        for update in updates:
+            for peer in self._wanted.get(update.key, ()):
+                if peer.congested:
+                    peer.backlog.put(update)
+                else:
+                    before = peer.odin.queued_messages
+                    peer.odin.publish(update)
+                    self.updates_sent += peer.odin.queued_messages - before
+
+    def flush(self) -> None:
+        """Write everything queued, and drop connections that have stalled for too long."""
+        for peer in list(self._peers):
+            peer.write()
+            if not peer.socket.writable.is_set():
+                peer.congested = self._conflate
+                if peer.socket.stalled_for() > self._stall_limit_s:
+                    self._drop(peer, f"nothing was read for {self._stall_limit_s:g} s")
+
+    async def wait_drained(self, timeout_s: float) -> bool:
+        """
+        Wait until no connection's buffer is above its mark, or until the time is up.
+
+        Returns:
+            Whether all are. Call :meth:`flush` after a False: it drops
+            connections that make no progress.
+
+        """
+        full = [peer.socket.writable.wait() for peer in self._full_peers()]
+        if full:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await asyncio.gather(*full)
+            except TimeoutError:
+                return False
+        return True
+
+    def _full_peers(self) -> Iterator[_Peer]:
+        return (peer for peer in self._peers if not peer.socket.writable.is_set())
+
+    async def log_off(self, reason: str) -> None:
+        """
+        Tell every client, behind everything it has yet to get, that the feed ends.
+
+        Returns when the sockets have taken all of it, or have stalled.
+        """
+        await self._settle()
+        message = encode_logoff(self._second, reason)
+        for peer in self._peers:
+            if peer.odin.logged_on:
+                peer.odin.send(message)
+            # From here on a buffer that is not empty counts as full.
+            peer.socket.transport.set_write_buffer_limits(0)
+        self.flush()
+        await self._settle()
+
+    async def _settle(self) -> None:
+        while any(self._full_peers()) or any(len(peer.backlog) for peer in self._peers):
+            await self.wait_drained(_STALL_CHECK_S)
+            self._catch_up()
+            self.flush()
+
+    async def close(self, reason: str, *, patience_s: float = _DROP_TIMEOUT_S) -> None:
+        """
+        Close every connection with 1012, and the server; idempotent.
+
+        Args:
+            reason: For people at the other end.
+            patience_s: How long clients have to read what was sent before.
+
+        """
+        if self._server is None:
+            return
+        self._server.close(close_connections=False)
+        for peer in list(self._peers):
+            self._part(peer, _CLOSE_RESTART, reason, patience_s)
+        while self._farewells:
+            await asyncio.gather(*self._farewells)
+        await self._server.wait_closed()
+        self._server = None
+
+    async def _talk(self, socket: ServerConnection) -> None:
+        """Serve one connection until it ends."""
+        assert isinstance(socket, _Socket)
+        peer = _Peer(socket)
+        socket.on_writable = self._catch_up
+        self._peers[peer] = None
+        try:
+            async for data in socket:
+                if isinstance(data, str):
+                    log.warning("%s sent a text message; closing", peer)
+                    self._drop(peer, "found a text message, expected binary ones")
+                    break
+                self._receive(peer, data)
+        except FrameError as error:
+            log.warning("%s sent what is no frame: %s; closing", peer, error)
+            self._drop(peer, error.problem)
+        except ConnectionClosed:
+            pass
+        finally:
+            self._forget(peer)
+        await socket.wait_closed()
+        log.info("%s is gone", peer)
+
+    def _receive(self, peer: _Peer, data: bytes) -> None:
+        for event in peer.odin.receive(data, self._second):
+            match event:
+                case odin.LogonAsked():
+                    peer.odin.accept(self._second, simulated=True)
+                    log.info("%s logged on", peer)
+                    self._news.set()
+                case odin.InterestChanged(kind=kind, added=added, removed=removed):
+                    self._change_interest(peer, kind, added, removed)
+                case odin.Resumed():
+                    self._send_all_states(peer)
+                case odin.Refused(problem=problem):
+                    peer.note_refused(problem)
+                case odin.KeptAlive():
+                    pass
+        peer.write()
+        if peer.socket.unsent_bytes > _MAX_UNSENT_BYTES:
+            self._drop(peer, "answers were asked for and not read")
+
+    def _change_interest(
+        self,
+        peer: _Peer,
+        kind: odin.Kind,
+        added: Iterable[InstrumentKey],
+        removed: Iterable[InstrumentKey],
+    ) -> None:
+        for key in added:
+            self._wanted.setdefault(key, {})[peer] = None
+            self._send_state(peer, kind, key)
+        for key in removed:
+            if not peer.wants(key):
+                self._unwant(peer, key)
+        self._news.set()
+
+    def _unwant(self, peer: _Peer, key: InstrumentKey) -> None:
+        wanting = self._wanted[key]
+        del wanting[peer]
+        if not wanting:
+            del self._wanted[key]
+
+    def _send_state(self, peer: _Peer, kind: odin.Kind, key: InstrumentKey) -> None:
+        state = self._state(key)
+        if state is not None:
+            peer.odin.send_state(kind, state)
+
+    def _send_all_states(self, peer: _Peer) -> None:
+        if peer.congested:
+            for key in peer.odin.interest():
+                state = self._state(key)
+                if state is not None:
+                    peer.backlog.put(state)
+            return
+        wanted: tuple[tuple[odin.Kind, Iterable[InstrumentKey]], ...] = (
+            (odin.Kind.TOUCHLINE, peer.odin.touchline),
+            (odin.Kind.LTP, peer.odin.ltp),
+            (odin.Kind.BEST_FIVE, peer.odin.best_five),
+        )
+        for kind, keys in wanted:
+            for key in keys:
+                self._send_state(peer, kind, key)
+
+    def _catch_up(self) -> None:
+        """Send connections whose sockets take something again what was kept for them."""
+        for peer in self._peers:
+            if not (peer.congested and peer.socket.writable.is_set()):
+                continue
+            peer.congested = False
+            before = peer.odin.queued_messages
+            heartbeats = 0
+            for item in peer.backlog.take():
+                if isinstance(item, int):
+                    peer.odin.send(encode_heartbeat(item))
+                    heartbeats += 1
+                else:
+                    peer.odin.publish(item)
+            self.updates_sent += peer.odin.queued_messages - before - heartbeats
+            peer.write()
+
+    def _drop(self, peer: _Peer, reason: str) -> None:
+        log.warning("closing %s: %s", peer, reason)
+        self._part(peer, _CLOSE_FAULT, reason, _DROP_TIMEOUT_S)
+
+    def _part(self, peer: _Peer, code: int, reason: str, patience_s: float) -> None:
+        self._forget(peer)
+        task = asyncio.create_task(peer.socket.part(code, reason, patience_s))
+        self._farewells.add(task)
+        task.add_done_callback(self._farewells.discard)
+
+    def _forget(self, peer: _Peer) -> None:
+        """Take a connection off all lists; idempotent."""
+        if peer not in self._peers:
+            return
+        del self._peers[peer]
+        self._replaced_before += peer.backlog.replaced
+        for key in peer.odin.interest():
+            self._unwant(peer, key)
+        self._news.set()
+
+
+class _Socket(ServerConnection):
+    """A WebSocket connection that tells when its write buffer is below its mark."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.writable = asyncio.Event()
+        self.writable.set()
+        self.on_writable: Callable[[], None] | None = None
+        self._progress_at = 0.0
+        self._unsent_then = 0
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.writable.clear()
+        self._progress_at = time.monotonic()
+        self._unsent_then = self.unsent_bytes
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.writable.set()
+        if self.on_writable is not None:
+            # Not from inside the transport's own turn of writing.
+            self.loop.call_soon(self.on_writable)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.writable.set()
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What the operating system has not taken yet."""
+        return self.transport.get_write_buffer_size()
+
+    def stalled_for(self) -> float:
+        """Return how long the other end has taken nothing, in seconds; 0 if writable."""
+        now = time.monotonic()
+        if self.writable.is_set() or self.unsent_bytes < self._unsent_then:
+            self._progress_at = now
+        self._unsent_then = self.unsent_bytes
+        return now - self._progress_at
+
+    async def part(self, code: int, reason: str, patience_s: float) -> None:
+        """Close with a code; cut the other end off if it does not take it in time."""
+        try:
+            async with asyncio.timeout(patience_s):
+                await self.close(code, reason)
+        except TimeoutError:
+            self.transport.abort()
+            await self.wait_closed()
+
+
+class _Peer:
+    """One connection: its socket, its half of the protocol, what it has yet to be told."""
+
+    def __init__(self, socket: _Socket) -> None:
+        self.socket = socket
+        self.odin = odin.ServerConnection()
+        self.backlog = Backlog()
+        self.congested = False
+        """Whether updates go to the backlog."""
+        self._refused = 0
+
+    def __str__(self) -> str:
+        address = self.socket.remote_address
+        where = f"{address[0]}:{address[1]}" if address else "a lost address"
+        return f"{self.odin.user} at {where}" if self.odin.user else where
+
+    def wants(self, key: InstrumentKey) -> bool:
+        """Tell whether an instrument is subscribed in any form."""
+        return key in self.odin.touchline or key in self.odin.ltp or key in self.odin.best_five
+
+    def write(self) -> None:
+        """Hand the queue to the socket, one whole frame in each WebSocket message."""
+        for frame in self.odin.data_to_send():
+            broadcast((self.socket,), frame)
+
+    def note_refused(self, problem: str) -> None:
+        """Log the first request that was ignored, count the others."""
+        self._refused += 1
+        if self._refused == 1:
+            log.warning("%s: ignored a request: %s", self, problem)
+        else:
+            log.debug("%s: ignored request number %d: %s", self, self._refused, problem)

@@ -1,0 +1,111 @@
+"""
+What the feed says, in its one order: heartbeats and updates, second by second.
+
+For each simulated second comes first its heartbeat and then its rows, whatever
+the speed, and however much is taken at a time. Heartbeats that only repeat the
+time, in a pause or on a slow replay, are the player's and not in here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from simulator.replay import Replay, Update
+
+__all__ = ["Burst", "Programme"]
+
+_SECOND_NS = 1_000_000_000
+
+
+class Burst(NamedTuple):
+    """
+    A heartbeat, and updates of its second that are due with it.
+
+    Args:
+        second: The heartbeat's time, UNIX nanoseconds, a whole second; None
+            if the heartbeat of this second was in an earlier burst.
+        updates: In the order in which they are sent.
+        jumped: Time did not pass to get here: after the heartbeat comes the
+            state of every subscribed instrument, and then the updates.
+
+    """
+
+    second: int | None
+    updates: list[Update]
+    jumped: bool = False
+
+
+class Programme:
+    """
+    A window of a recording as the feed's outbound stream.
+
+    Heartbeats cover every second from the one in which the window begins to
+    the one in which it ends, rows or not.
+
+    Args:
+        replay: Gives the rows; its window is the one given here.
+        start: UNIX nanoseconds.
+        end: UNIX nanoseconds.
+
+    """
+
+    def __init__(self, replay: Replay, *, start: int, end: int) -> None:
+        self.start = start
+        self.end = end
+        self._replay = replay
+        self._last_second = end - end % _SECOND_NS
+        self._begin()
+        self._jumped = False
+
+    def begin_again(self) -> None:
+        """Go back to the start of the window; the next burst has ``jumped`` set."""
+        self._begin()
+        self._jumped = True
+
+    def _begin(self) -> None:
+        self._replay.begin()
+        self._next_second = self.start - self.start % _SECOND_NS
+
+    def next_due(self) -> int | None:
+        """Return the simulated time of the next heartbeat or update; None after the last."""
+        row = self._replay.next_due()
+        if self._next_second > self._last_second:
+            return row
+        beat = max(self._next_second, self.start)
+        return beat if row is None else min(beat, row)
+
+    def take(self, until: int, limit: int) -> list[Burst]:
+        """
+        Return what is due up to ``until``, inclusive, and not taken yet.
+
+        Args:
+            until: Simulated time, UNIX nanoseconds.
+            limit: The most heartbeats and updates together.
+
+        """
+        bursts: list[Burst] = []
+        while limit > 0:
+            second = self._take_heartbeat(until)
+            if second is not None:
+                limit -= 1
+            before_next = min(until, self._next_second - 1)
+            row = self._replay.next_due()
+            updates: list[Update] = []
+            if limit > 0 and row is not None and row <= before_next:
+                updates = self._replay.take(before_next, limit)
+            if second is None and not updates:
+                break
+            limit -= len(updates)
+            bursts.append(Burst(second, updates, self._jumped))
+            self._jumped = False
+        return bursts
+
+    def _take_heartbeat(self, until: int) -> int | None:
+        second = self._next_second
+        if second > self._last_second or second > until:
+            return None
+        row = self._replay.next_due()
+        if row is not None and row < second:
+            return None  # The limit cut the second before; its rows come first.
+        self._next_second += _SECOND_NS
+        return second
