@@ -96,7 +96,7 @@ def test_the_market_is_closed_on_no_other_weekday(year: int) -> None:
 
 @pytest.mark.parametrize(("day", "kind", "hours"), SPECIAL_DAYS)
 def test_special_sessions_have_their_own_hours(day: str, kind: str, hours: str) -> None:
-    """A session out of the ordinary has its kind and hours, and is open within them alone."""
+    """Rule H-1: a special session has its kind and hours, and is open within them alone."""
     found = BUNDLED.day(date.fromisoformat(day))
     assert (found.kind, found.hours, found.known) == (kind, hours, True)
     assert found.source

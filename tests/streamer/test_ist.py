@@ -111,7 +111,7 @@ def test_times_beyond_the_calendar_raise_one_error(now: int) -> None:
 
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata", "Pacific/Apia"])
 def test_the_host_time_zone_plays_no_part(zone: str) -> None:
-    """A process in any time zone writes the same texts and opens the market at the same moment."""
+    """Rule H-4: in any time zone the texts are the same, and the market opens at one moment."""
     program = (
         "from datetime import date\n"
         "from streamer.calendar import TradingCalendar\n"
