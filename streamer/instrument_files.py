@@ -19,7 +19,7 @@ import msgspec
 
 from streamer.errors import InstrumentError
 from streamer.instruments import (
-    MAX_STOCK_LENGTH,
+    MAX_SYMBOL_LENGTH,
     SEGMENTS,
     Alias,
     Exchange,
@@ -36,8 +36,8 @@ _ALIAS_COLUMNS = ("exchange", "alias", "stands_for", "source")
 _MAX_TOKEN = 2**31 - 1
 _EXCHANGES: dict[str, Exchange] = {"NSE": "NSE", "BSE": "BSE"}
 _KINDS: dict[str, Kind] = {"": "equity", "equity": "equity", "index": "index"}
-_SYMBOL = re.compile(rf"[\x21-\x39\x3b-\x7e](?:[\x20-\x39\x3b-\x7e]{{0,{MAX_STOCK_LENGTH - 2}}})")
-_SYMBOL_EXPECTED = f"up to {MAX_STOCK_LENGTH} letters, digits and signs, no colon among them"
+_SYMBOL = re.compile(rf"[\x21-\x39\x3b-\x7e](?:[\x20-\x39\x3b-\x7e]{{0,{MAX_SYMBOL_LENGTH - 1}}})")
+_SYMBOL_EXPECTED = f"up to {MAX_SYMBOL_LENGTH} letters, digits and signs, no colon among them"
 _SERIES = re.compile(r"[A-Za-z0-9]{0,8}")
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]|")
 _TICK = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,4})?|")

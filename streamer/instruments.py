@@ -25,7 +25,10 @@ Kind = Literal["equity", "index"]
 SEGMENTS: dict[Exchange, int] = {"NSE": NSE_CASH, "BSE": BSE_CASH}
 
 MAX_STOCK_LENGTH = 64
-"""Longer texts name no instrument; the longest symbols of both exchanges have about 20 letters."""
+"""Longer texts name no instrument, whatever they consist of."""
+
+MAX_SYMBOL_LENGTH = 48
+"""A symbol leaves room for exchange and series; the exchanges' longest have about 20 letters."""
 
 # Where one symbol has several series, a bare symbol means the normal market
 # (EQ), else trade-to-trade (BE), and so on; any other series comes last.
@@ -216,10 +219,9 @@ def _with_series(instrument: Instrument) -> str:
 def _normalised(stock: str) -> str:
     """Return ``stock`` in the one spelling that the table keeps; empty if it can mean nothing."""
     # Capitals of letters outside ASCII may be letters inside it ("ſbin" is no SBIN).
-    text = stock.strip() if len(stock) <= 4 * MAX_STOCK_LENGTH else ""
-    if len(text) > MAX_STOCK_LENGTH or not text.isascii():
+    if len(stock) > MAX_STOCK_LENGTH or not stock.strip().isascii():
         return ""
-    words = " ".join(text.upper().split())
+    words = " ".join(stock.upper().split())
     left, colon, right = (part.strip() for part in words.partition(":"))
     if not colon:
         return words

@@ -19,7 +19,7 @@ from streamer.instrument_files import (
     parse_aliases,
     parse_instruments,
 )
-from streamer.instruments import Alias, Instrument
+from streamer.instruments import MAX_SYMBOL_LENGTH, Alias, Instrument
 from tests.streamer.market_strategies import instruments
 
 COLUMNS = ["exchange", "token", "symbol", "series", "name", "isin", "lot", "tick", "kind"]
@@ -96,6 +96,13 @@ def test_an_index_needs_no_series() -> None:
     assert parse_instruments(text, file="mine.csv") == [
         Instrument(1, 26000, "NIFTY 50", "NSE", "INDEX", kind="index")
     ]
+
+
+def test_the_longest_symbol_is_read() -> None:
+    """A symbol of the greatest length is accepted; the next longer one is a bad line, below."""
+    long = "A" * MAX_SYMBOL_LENGTH
+    [row] = parse_instruments(f"exchange,token,symbol\nNSE,1,{long}\n", file="mine.csv")
+    assert row.symbol == long
 
 
 def test_a_file_is_read_from_disk(tmp_path: Path) -> None:
@@ -192,10 +199,10 @@ BAD_LINES = {
     "token large": ("NSE,9999999999,A,EQ,,,1,,", "token", "9999999999", "out of range", "from 1"),
     "token huge": (f"NSE,{'9' * 99},A,EQ,,,1,,", "token", "9" * 99, "no such number", "from 1"),
     "token arabic": ("NSE,٣,A,EQ,,,1,,", "token", "٣", "it is no such number", "a whole number"),
-    "no symbol": ("NSE,1,,EQ,,,1,,", "symbol", "", "it is empty", "up to 64 letters"),
+    "no symbol": ("NSE,1,,EQ,,,1,,", "symbol", "", "it is empty", "up to 48 letters"),
     "symbol with colon": ("NSE,1,A:B,EQ,,,1,,", "symbol", "A:B", "unusable", "no colon"),
     "symbol not ascii": ("NSE,1,Ä,EQ,,,1,,", "symbol", "Ä", "it is unusable", "letters"),
-    "symbol long": (f"NSE,1,{'A' * 65},EQ,,,1,,", "symbol", "A" * 65, "unusable", "up to 64"),
+    "symbol long": (f"NSE,1,{'A' * 49},EQ,,,1,,", "symbol", "A" * 49, "unusable", "up to 48"),
     "series": ("NSE,1,A,E-Q,,,1,,", "series", "E-Q", "it is unusable", "up to 8 letters"),
     "isin": ("NSE,1,A,EQ,,INE1,1,,", "isin", "INE1", "it is unusable", "12 letters and digits"),
     "lot": ("NSE,1,A,EQ,,,0,,", "lot", "0", "it is out of range", "from 1 to"),

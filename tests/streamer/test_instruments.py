@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from streamer.instruments import (
     MAX_STOCK_LENGTH,
+    MAX_SYMBOL_LENGTH,
     TICK_RULES,
     Alias,
     Exchange,
@@ -159,12 +160,20 @@ def test_an_index_is_named_as_by_the_exchange_or_by_custom(stock: str, symbol: s
         "*",
         "INVALID_SYMBOL",
         "S" * (MAX_STOCK_LENGTH + 1),
-        "SBIN" + " " * 10_000,
+        "SBIN" + " " * (MAX_STOCK_LENGTH - 3),
     ],
 )
 def test_words_that_mean_nothing(stock: str) -> None:
     """A text that names no instrument resolves to none, however near it comes to one."""
     assert TABLE.resolve(stock) is None
+
+
+def test_the_longest_symbol_leaves_room_for_exchange_and_series() -> None:
+    """A symbol of the greatest length is found with its exchange, its series and small letters."""
+    long = Instrument(1, 7, "L" * MAX_SYMBOL_LENGTH, "NSE", "ABCDEFGH")
+    table = InstrumentTable([long])
+    assert table.resolve(f"nse:{long.symbol}-{long.series}".lower()) is long
+    assert table.resolve(" " * (MAX_STOCK_LENGTH - MAX_SYMBOL_LENGTH) + long.symbol) is long
 
 
 @given(stock=st.text() | st.text("NSEBSIN:-& 0123456789\u017f", max_size=20))
