@@ -407,7 +407,9 @@ def _depth(text: bytes) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
     """Return the buy and the sell side, each cut or filled up to five levels."""
     sides: dict[int, list[Level]] = {}
     side: list[Level] | None = None
-    for piece in re.split(rb"[|&]", text):
+    pieces = text.split(b"|")
+    records = [piece for piece in pieces if piece.startswith((b"11=", b"12="))]
+    for piece in b"&".join(records).split(b"&"):
         if piece.startswith(b"11="):
             which = number(piece[3:], Tag.SIDE)
             if which not in (1, 2) or which in sides:
@@ -433,7 +435,7 @@ def decode_best_five(text: bytes, sent: int) -> BestFive:
 
     """
     buys, sells = _depth(text)
-    fields = parse_fields(text.replace(b"&", b"|"), repeatable=(Tag.SIDE, Tag.LEVEL_QUANTITY))
+    fields = parse_fields(text, repeatable=(Tag.SIDE, Tag.LEVEL_QUANTITY))
     fields |= {
         Tag.BID_QUANTITY: b"%d" % buys[0].quantity,
         Tag.BID: b"%d" % buys[0].price,
