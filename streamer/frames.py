@@ -1,0 +1,168 @@
+"""
+How prepared frames reach a WebSocket: the one place that knows how ``websockets`` works inside.
+
+The hub builds each frame once and the server joins all that wait for a client.
+:class:`DirectWriter` hands such bytes to the connection's transport. The
+library keeps the handshake, pings, the closing handshake and all that comes
+in; both write to one transport from one thread, so their frames follow each
+other whole. That the installed library allows it is tried once, at start, by
+:func:`make_writer`; where it does not, :class:`MessageWriter` sends message by
+message through the library's public interface.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.protocol import OPEN
+
+from streamer.outbox import text_frame
+
+_logger = logging.getLogger("streamer")
+_quiet = logging.getLogger("streamer.websockets")
+
+TRIAL_S: Final = 5.0
+TRIAL_PAYLOADS: Final = (b"{}", b"x" * 126, b"y" * 65536, "₹ and the rest".encode())
+
+
+class FrameWriter(Protocol):
+    """Writes joined text frames to sockets; never waits."""
+
+    def ready(self, socket: ServerConnection) -> bool:
+        """Tell if ``socket`` takes frames now; if not, the writer's ``on_ready`` will be called."""
+
+    def write(self, socket: ServerConnection, frames: bytes) -> None:
+        """Write whole frames; on a socket that is not open they are dropped."""
+
+    async def settle(self, socket: ServerConnection) -> None:
+        """Wait until all that was written has reached the transport."""
+
+
+class DirectWriter:
+    """Hands frames to the transport as they are."""
+
+    def __init__(self, on_ready: Callable[[ServerConnection], None]) -> None:
+        self._on_ready = on_ready
+
+    def ready(self, socket: ServerConnection) -> bool:
+        """Tell if no fragmented message of the library's is under way."""
+        sending = socket.send_in_progress
+        if sending is None:
+            return True
+        sending.add_done_callback(lambda _: self._on_ready(socket))
+        return False
+
+    def write(self, socket: ServerConnection, frames: bytes) -> None:
+        """Write at once. After a close frame nothing may follow, so the state is looked at."""
+        if socket.protocol.state is OPEN:
+            socket.transport.write(frames)
+
+    async def settle(self, socket: ServerConnection) -> None:
+        """Return at once: :meth:`write` has reached the transport."""
+
+
+class MessageWriter:
+    """Sends frames as messages of the library, one after the other, in a task per busy socket."""
+
+    def __init__(self, on_ready: Callable[[ServerConnection], None]) -> None:
+        self._on_ready = on_ready
+        self._waiting: dict[ServerConnection, list[bytes]] = {}
+        self._tasks: dict[ServerConnection, asyncio.Task[None]] = {}
+
+    def ready(self, socket: ServerConnection) -> bool:
+        """Tell if nothing is being sent to ``socket``."""
+        return socket not in self._tasks
+
+    def write(self, socket: ServerConnection, frames: bytes) -> None:
+        """Begin to send."""
+        self._waiting.setdefault(socket, []).extend(split_frames(frames))
+        if socket not in self._tasks:
+            self._tasks[socket] = asyncio.create_task(self._send(socket))
+
+    async def settle(self, socket: ServerConnection) -> None:
+        """Wait until all is sent."""
+        task = self._tasks.get(socket)
+        if task is not None:
+            await asyncio.wait([task])
+
+    async def _send(self, socket: ServerConnection) -> None:
+        try:
+            while payloads := self._waiting.pop(socket, None):
+                for payload in payloads:
+                    await socket.send(payload, text=True)
+        except ConnectionClosed:
+            self._waiting.pop(socket, None)
+        finally:
+            del self._tasks[socket]
+            self._on_ready(socket)
+
+
+def split_frames(frames: bytes) -> list[bytes]:
+    """Return the payloads of joined, unmasked text frames."""
+    payloads = []
+    start = 0
+    while start < len(frames):
+        size = frames[start + 1]
+        start += 2
+        if size >= 126:
+            width = 2 if size == 126 else 8
+            size = int.from_bytes(frames[start : start + width], "big")
+            start += width
+        payloads.append(frames[start : start + size])
+        start += size
+    return payloads
+
+
+async def make_writer(on_ready: Callable[[ServerConnection], None]) -> FrameWriter:
+    """
+    Return the fastest writer that works with the installed library.
+
+    Args:
+        on_ready: Called when a socket that was not ready is.
+
+    """
+    direct = DirectWriter(on_ready)
+    try:
+        async with asyncio.timeout(TRIAL_S):
+            await try_writer(direct)
+    except (AttributeError, TypeError, AssertionError, WebSocketException, OSError) as error:
+        # TimeoutError, too, is an OSError.
+        _logger.warning(
+            "prepared frames do not pass the installed websockets library (%s: %s); "
+            "sending message by message, which is slower",
+            type(error).__name__,
+            error,
+        )
+        return MessageWriter(on_ready)
+    return direct
+
+
+async def try_writer(writer: FrameWriter) -> None:
+    """
+    Send frames of every length form through a loopback connection of its own.
+
+    Raises:
+        Exception: Whatever the library raises when it cannot be used so.
+
+    """
+
+    async def send_all(socket: ServerConnection) -> None:
+        # The library's own messages stand around ours: the order must hold.
+        await socket.send("first")
+        assert writer.ready(socket), "a socket at rest is not ready"
+        writer.write(socket, b"".join(map(text_frame, TRIAL_PAYLOADS)))
+        await writer.settle(socket)
+        await socket.send("last")
+
+    expected = ["first", *(payload.decode() for payload in TRIAL_PAYLOADS), "last"]
+    async with serve(send_all, "127.0.0.1", 0, compression=None, logger=_quiet) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        async with connect(f"ws://127.0.0.1:{port}", compression=None, proxy=None) as client:
+            arrived = [message async for message in client]
+    assert arrived == expected, f"{len(arrived)} of {len(expected)} messages arrived as sent"

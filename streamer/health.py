@@ -1,0 +1,86 @@
+"""
+Whether the server can do its work, and if not, why: what ``/api/health`` answers.
+
+Each check is a small object with ``ok`` and what it is about. The whole is
+ready when all of them are.
+"""
+
+from __future__ import annotations
+
+from streamer.hub import Hub
+from streamer.ist import ist_date, ist_datetime
+
+
+def health(
+    hub: Hub, now: int, *, store_problem: str | None = None
+) -> tuple[bool, dict[str, object]]:
+    """
+    Return whether the server is ready, and its report.
+
+    Args:
+        hub: The heart of the server.
+        now: The machine's time.
+        store_problem: Why sessions cannot be saved, if they cannot.
+
+    """
+    time = hub.hours.clock.read(now)
+    checks = {
+        "upstream": _upstream(hub, now),
+        "store": _check(store_problem),
+        "calendar": _calendar(hub, time),
+        "clock": _clock(hub, time),
+    }
+    ready = all(check["ok"] for check in checks.values())
+    return ready, {
+        "status": "ready" if ready else "not_ready",
+        "checks": checks,
+        "market_open": hub.market_open,
+        "simulated": hub.simulated,
+        "connections": hub.connections,
+    }
+
+
+def calendar_gap(hub: Hub, time: int) -> str | None:
+    """Return what is wrong with the market's date, if the calendar does not cover it."""
+    calendar = hub.hours.calendar
+    day = ist_date(time)
+    if calendar.day(day).known:
+        return None
+    first, last = calendar.coverage
+    return (
+        f"the calendar covers {first} to {last}, not {day}: holidays and special sessions are "
+        "unknown and the weekday rule is assumed; give a newer one with --calendar"
+    )
+
+
+def _check(problem: str | None, **about: object) -> dict[str, object]:
+    found: dict[str, object] = {"ok": problem is None, **about}
+    return found if problem is None else found | {"problem": problem}
+
+
+def _upstream(hub: Hub, now: int) -> dict[str, object]:
+    state = hub.upstream_state
+    age_ms = hub.market_status(now)["last_tick_age_ms"]
+    problem = None if state == "connected" else f"the feed is {state}"
+    return _check(problem, state=state, last_tick_age_ms=age_ms)
+
+
+def _calendar(hub: Hub, time: int | None) -> dict[str, object]:
+    calendar = hub.hours.calendar
+    first, last = calendar.coverage
+    about: dict[str, object] = {"coverage": [first.isoformat(), last.isoformat()]}
+    if time is None:
+        return _check(None, **about)
+    today = ist_date(time)
+    return _check(
+        calendar_gap(hub, time),
+        **about,
+        date=today.isoformat(),
+        days_left=calendar.days_left(today),
+    )
+
+
+def _clock(hub: Hub, time: int | None) -> dict[str, object]:
+    problem = "the feed has told no time yet" if time is None else None
+    shown = None if time is None else ist_datetime(time)
+    return _check(problem, kind=hub.hours.clock.kind, time=shown)

@@ -1,0 +1,94 @@
+"""
+The life of the server, told twice: as log lines for people, as events for a parent process.
+
+One line for each thing that happens to the server, none for ticks. What the
+hub only shows as a state (the market opened, the calendar ended) is noticed
+here by looking at it after each input.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from streamer.health import calendar_gap
+from streamer.hub import Hub, UpstreamState
+from streamer.ist import IST_OFFSET_NS, NS_PER_DAY, ist_datetime
+
+_logger = logging.getLogger("streamer")
+
+Event = dict[str, object]
+
+
+class Journal:
+    """
+    Args:
+        emit: Takes each event, a dict with ``event`` first; None when nobody listens.
+
+    """
+
+    def __init__(self, emit: Callable[[Event], None] | None = None) -> None:
+        self._emit = emit
+        self._was_open = False
+        self._day: int | None = None
+
+    def listening(self, host: str, port: int, url: str) -> None:
+        """Clients may come."""
+        _logger.info("listening on %s, port %d: %s", host, port, url)
+        self._tell("listening", host=host, port=port, url=url)
+
+    def upstream(self, state: UpstreamState) -> None:
+        """The connection to the feed fares differently."""
+        _logger.log(
+            logging.WARNING if state in ("stale", "down") else logging.INFO, "feed %s", state
+        )
+        self._tell("upstream", state=state)
+
+    def client_connected(self, client_id: str, clients: int) -> None:
+        """A client is connected; ``clients`` counts the connected ones, with it."""
+        _logger.info("client %s connected (%d now)", client_id, clients)
+        self._tell("client_connected", client_id=client_id, clients=clients)
+
+    def client_gone(self, client_id: str, clients: int, code: int | None, reason: str) -> None:
+        """A connection has ended, with a close code if there was a close frame."""
+        _logger.info(
+            "client %s gone (code %s%s; %d now)",
+            client_id,
+            code,
+            f", {reason}" if reason else "",
+            clients,
+        )
+        self._tell("client_gone", client_id=client_id, clients=clients, code=code)
+
+    def stopping(self, reason: str) -> None:
+        """No more clients are let in."""
+        _logger.info("stopping: %s", reason)
+        self._tell("stopping", reason=reason)
+
+    def stopped(self, reason: str, delivered: int) -> None:
+        """All clients are gone."""
+        _logger.info("stopped (%d updates delivered)", delivered)
+        self._tell("stopped", reason=reason, delivered=delivered)
+
+    def look_at(self, hub: Hub) -> None:
+        """Tell what changed about the market since the last look."""
+        time = hub.hours.time
+        if hub.market_open is not self._was_open:
+            self._was_open = hub.market_open
+            _logger.info(
+                "market %s at %s IST",
+                "opened" if self._was_open else "closed",
+                "?" if time is None else ist_datetime(time),
+            )
+        if time is None:
+            return
+        day = (time + IST_OFFSET_NS) // NS_PER_DAY
+        if day != self._day:
+            self._day = day
+            gap = calendar_gap(hub, time)
+            if gap is not None:
+                _logger.warning("%s", gap)
+
+    def _tell(self, event: str, **fields: object) -> None:
+        if self._emit is not None:
+            self._emit({"event": event, **fields})
