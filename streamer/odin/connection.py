@@ -285,6 +285,7 @@ class ServerConnection:
             return False
         if kind is Kind.TOUCHLINE:
             self.touchline[key] = mode
+            self._last_ltp.pop(key, None)
         elif kind is Kind.LTP:
             self.ltp[key] = None
         else:
