@@ -38,10 +38,8 @@ class Journal:
         self._tell("listening", host=host, port=port, url=url)
 
     def upstream(self, state: UpstreamState) -> None:
-        """The connection to the feed fares differently."""
-        _logger.log(
-            logging.WARNING if state in ("stale", "down") else logging.INFO, "feed %s", state
-        )
+        """The connection to the feed fares differently; why, it has logged itself."""
+        _logger.debug("feed %s", state)
         self._tell("upstream", state=state)
 
     def client_connected(self, client_id: str, clients: int) -> None:

@@ -1,0 +1,293 @@
+"""
+The whole program, put together: what is opened first, what is closed last.
+
+Opened in this order: files, the session store, the port, the line to the feed.
+Closed in the reverse one, so that a client is told good-bye while everything
+behind it still stands, and what it subscribed is on disk before the store is
+let go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from streamer.access import AccessList
+from streamer.clock import FeedClock, WallClock
+from streamer.config import Config
+from streamer.connection import HubSettings
+from streamer.errors import ConfigError, StoreError
+from streamer.hub import Hub
+from streamer.journal import Event, Journal
+from streamer.loading import instrument_table, trading_calendar
+from streamer.odin.framing import Dialect
+from streamer.odin.messages import Logoff, ServerMessage
+from streamer.server import ServerSettings, StreamServer
+from streamer.store import ClientStore
+from streamer.upstream import Upstream, UpstreamSettings
+
+_logger = logging.getLogger("streamer")
+
+STATUS_CLEAN: Final = 0
+STATUS_FAILED: Final = 1
+STATUS_INTERRUPTED: Final = 130
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """Why the server ends, with which exit status, and whether clients get everything first."""
+
+    reason: str
+    status: int = STATUS_CLEAN
+    send_all: bool = False
+
+
+def run(
+    config: Config, environ: Mapping[str, str], *, now: Callable[[], int] = time.time_ns
+) -> int:
+    """
+    Serve until told to end; return the exit status.
+
+    Args:
+        config: All options.
+        environ: Says where the user's files are.
+        now: The machine's time in UNIX nanoseconds.
+
+    Raises:
+        OdinError: If a file, the store or the port cannot be used.
+
+    """
+    access = None if config.tokens is None else AccessList.load(config.tokens)
+    instruments = instrument_table(config.instruments)
+    calendar = trading_calendar(config.calendar)
+    _allow_many_sockets()
+    with contextlib.closing(_open_store(config, environ)) as store:
+        hub = Hub(
+            instruments=instruments,
+            calendar=calendar,
+            clock=FeedClock() if config.clock == "feed" else WallClock(),
+            epoch=secrets.token_urlsafe(9),
+            records=store.load(),
+            settings=HubSettings(
+                max_subscriptions=config.max_subscriptions,
+                max_connections=config.max_connections,
+                request_rate=config.request_rate,
+                request_burst=config.request_burst,
+                session_ttl_s=config.session_ttl,
+                closed_policy=config.closed_policy,
+                lossless=config.lossless,
+            ),
+            now=now(),
+        )
+        _logger.info(
+            "%d clients remembered, %d instruments, %s clock",
+            hub.clients,
+            len(instruments),
+            config.clock,
+        )
+        return asyncio.run(_serve(config, hub, store, access, now))
+
+
+async def _serve(
+    config: Config,
+    hub: Hub,
+    store: ClientStore,
+    access: AccessList | None,
+    now: Callable[[], int],
+) -> int:
+    return await _App(config, hub, store, access, now).serve()
+
+
+class _App:
+    """The parts of a running server, and what ends it."""
+
+    def __init__(
+        self,
+        config: Config,
+        hub: Hub,
+        store: ClientStore,
+        access: AccessList | None,
+        now: Callable[[], int],
+    ) -> None:
+        self._config = config
+        self._hub = hub
+        self._journal = Journal(self._emit if config.events else None)
+        self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._server = StreamServer(
+            hub,
+            _server_settings(config),
+            save=store.save,
+            # Looked up when it is called: the line is made from the server's parts.
+            change_interest=lambda new, gone: self._upstream.change_interest(new, gone),
+            journal=self._journal,
+            access=access,
+            now=now,
+        )
+        self._upstream = Upstream(
+            config.upstream,
+            user=config.upstream_user,
+            key=config.upstream_key,
+            on_messages=self._take,
+            on_state=self._server.upstream,
+            interest=hub.interest,
+            settings=UpstreamSettings(dialect=Dialect(config.upstream_dialect)),
+            # A real feed says nothing while the market is closed; a simulated
+            # one speaks always.
+            expects_messages=lambda: config.clock == "feed" or hub.market_open,
+            clock=now,
+        )
+
+    async def serve(self) -> int:
+        """Run until something ends it; return the exit status."""
+        await self._server.start()
+        line = asyncio.create_task(self._upstream.run())
+        line.add_done_callback(self._on_line_ended)
+        self._listen_to_signals()
+        if self._config.events:
+            _call_at_end_of_input(lambda: self.end(Ending("standard input has ended")))
+        ending = await self._ending
+        self._journal.stopping(ending.reason)
+        if ending.send_all:
+            # The feed said good-bye. It is not to be dialled again while
+            # clients read what they have not read yet.
+            await self._upstream.close()
+        await self._server.stop(send_all=ending.send_all)
+        await self._upstream.close()
+        self._journal.stopped(ending.reason, self._hub.delivered)
+        return ending.status
+
+    def end(self, ending: Ending) -> None:
+        """Have the server end; what comes second changes nothing any more."""
+        if not self._ending.done():
+            self._ending.set_result(ending)
+
+    async def _take(self, messages: Sequence[ServerMessage]) -> None:
+        if self._config.lossless:
+            await self._server.ready_for_feed()
+        self._server.feed(messages)
+        if self._config.until_logoff and any(isinstance(each, Logoff) for each in messages):
+            self.end(Ending("the feed has logged off", send_all=True))
+
+    def _on_line_ended(self, line: asyncio.Task[None]) -> None:
+        error = None if line.cancelled() else line.exception()
+        if error is not None:
+            _logger.error("the server failed", exc_info=error)
+            self.end(Ending("the server failed", STATUS_FAILED))
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number, status in (
+            (signal.SIGTERM, STATUS_CLEAN),
+            (signal.SIGINT, STATUS_INTERRUPTED),
+        ):
+            _on_signal(loop, number, self._on_end_signal, Ending(number.name, status))
+        if hasattr(signal, "SIGHUP"):
+            _on_signal(loop, signal.SIGHUP, self._on_hangup)
+
+    def _on_end_signal(self, ending: Ending) -> None:
+        if self._ending.done():
+            _logger.warning("%s again: cutting all connections", ending.reason)
+            self._server.abort()
+        self.end(ending)
+
+    def _on_hangup(self) -> None:
+        path = self._config.tokens
+        if path is None:
+            self.end(Ending("SIGHUP"))
+            return
+        try:
+            access = AccessList.load(path)
+        except ConfigError as error:
+            _logger.error("the tokens stay as they were: %s", error)
+            return
+        _logger.info("%d tokens read from %s", len(access), path)
+        self._server.replace_access(access)
+
+    def _emit(self, event: Event) -> None:
+        try:
+            sys.stdout.write(msgspec.json.encode(event).decode() + "\n")
+            sys.stdout.flush()
+        except OSError:
+            # Nobody reads any more, and what is left in the buffer would fail
+            # again, loudly, at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self.end(Ending("standard output has ended"))
+
+
+def _server_settings(config: Config) -> ServerSettings:
+    return ServerSettings(
+        host=config.host,
+        port=config.port,
+        origins=config.origin,
+        ping_interval_s=config.ping_interval,
+        ping_timeout_s=config.ping_timeout,
+        max_message_bytes=config.max_message_bytes,
+        high_water_bytes=config.high_water_bytes,
+        stall_s=config.stall,
+        drain_s=config.drain_s,
+    )
+
+
+def _open_store(config: Config, environ: Mapping[str, str]) -> ClientStore:
+    path = config.session_file(environ)
+    if config.db is None:
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"{path.parent}: cannot be made ({error.strerror}); expected a place for sessions: "
+                "give one with --db"
+            ) from error
+    return ClientStore.open(path, durability=config.durability)
+
+
+def _on_signal(
+    loop: asyncio.AbstractEventLoop, number: signal.Signals, act: Callable[..., None], *args: object
+) -> None:
+    try:
+        loop.add_signal_handler(number, act, *args)
+    except NotImplementedError:
+        # Windows: the handler runs between two steps of the loop, which sleeps.
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(act, *args) and None)
+
+
+def _call_at_end_of_input(act: Callable[[], None]) -> None:
+    """
+    Call ``act`` when standard input ends, which is when the parent process does.
+
+    A thread reads, because an event loop cannot watch every kind of input (a
+    file, a console of Windows).
+    """
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        with contextlib.suppress(OSError):
+            while os.read(0, 4096):
+                pass
+        # The loop may have ended before the input did.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(act)
+
+    threading.Thread(target=read, name="end-of-input", daemon=True).start()
+
+
+def _allow_many_sockets() -> None:
+    """Raise the limit of open files as far as the system lets us: each client is one."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit.
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
