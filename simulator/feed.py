@@ -64,6 +64,8 @@ class FeedServer:
             make :meth:`wait_drained` wait.
         stall_limit_s: After this time without any progress a connection whose
             buffer is full is closed.
+        high_water_bytes: What a connection's buffer may hold before it counts
+            as full.
 
     """
 
@@ -74,6 +76,7 @@ class FeedServer:
         second: int,
         conflate: bool,
         stall_limit_s: float = STALL_LIMIT_S,
+        high_water_bytes: int | None = None,
     ) -> None:
         self.updates_sent = 0
         """Updates handed to sockets, counted for each connection and form."""
@@ -81,6 +84,9 @@ class FeedServer:
         self._second = second
         self._conflate = conflate
         self._stall_limit_s = stall_limit_s
+        if high_water_bytes is None:
+            high_water_bytes = _CONFLATING_HIGH_WATER if conflate else _WAITING_HIGH_WATER
+        self._high_water_bytes = high_water_bytes
         self._replaced_before = 0
         self._peers: dict[_Peer, None] = {}
         self._wanted: dict[InstrumentKey, dict[_Peer, None]] = {}
@@ -90,14 +96,13 @@ class FeedServer:
 
     async def start(self, listener: sockets.socket) -> None:
         """Begin to accept connections on a bound socket, which becomes the server's."""
-        high_water = _CONFLATING_HIGH_WATER if self._conflate else _WAITING_HIGH_WATER
         self._server = await serve(
             self._talk,
             sock=listener,
             create_connection=_Socket,
             compression=None,
             max_size=_MAX_REQUEST_BYTES,
-            write_limit=high_water,
+            write_limit=self._high_water_bytes,
             close_timeout=self._stall_limit_s,
             # Pings keep the path open. A held-back client answers none for as
             # long as it is held back, which the stall limit judges better.

@@ -175,6 +175,9 @@ class Player:
     def _is_pass_over(self) -> bool:
         if self._clock.paused or self._programme.next_due() is not None:
             return False
+        if self._reading_ahead is not None and self._reading_ahead.done():
+            # What looks like the last row may be where reading failed.
+            self._reading_ahead.result()
         self._clock.advance(self._programme.end)
         return self._clock.now() >= self._programme.end
 
@@ -204,8 +207,10 @@ class Player:
         now = time.monotonic_ns()
         if now - self._read_ahead_at < _READ_AHEAD_GAP_NS:
             return
-        if self._reading_ahead is not None and not self._reading_ahead.done():
-            return
+        if self._reading_ahead is not None:
+            if not self._reading_ahead.done():
+                return
+            self._reading_ahead.result()
         self._read_ahead_at = now
         loop = asyncio.get_running_loop()
         self._reading_ahead = loop.run_in_executor(None, self._replay.prefetch)
