@@ -155,7 +155,9 @@ class ServerConnection:
     """
     The feed's side of one client's connection.
 
-    Everything it sends waits in a queue until :meth:`data_to_send`.
+    Everything it sends waits in a queue until :meth:`data_to_send`. The queue
+    has no bound of its own: the caller, who knows how fast the socket is,
+    looks at ``queued_messages`` and decides.
 
     Args:
         level: Level of zlib compression.
