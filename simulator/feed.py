@@ -127,18 +127,19 @@ class FeedServer:
     async def wait_logged_on(self) -> None:
         """Return when a client is logged on."""
         while not self.connections:
-            await self._wait_for_news()
+            await self.wait_for_news()
 
     async def wait_subscribed(self, quiet_s: float) -> None:
         """Return when there is a subscription and none has changed for ``quiet_s``."""
         while True:
             try:
                 async with asyncio.timeout(quiet_s if self._wanted else None):
-                    await self._wait_for_news()
+                    await self.wait_for_news()
             except TimeoutError:
                 return
 
-    async def _wait_for_news(self) -> None:
+    async def wait_for_news(self) -> None:
+        """Return when next a client logs on or goes, or a subscription changes."""
         self._news.clear()
         await self._news.wait()
 
