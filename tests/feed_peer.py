@@ -39,14 +39,19 @@ class FeedPeer:
 
     Args:
         simulated: What the logon answer says of the feed.
-        logon_status: Tag 70 of the logon answer; any but 10000 refuses.
+        logon_status: Tag 70 of the logon answer; any but 10000 refuses. None
+            answers no logon at all.
         time: What time the logon answer tells, UNIX nanoseconds; the machine's
             when None.
 
     """
 
     def __init__(
-        self, *, simulated: bool = True, logon_status: int = LOGON_ACCEPTED, time: int | None = None
+        self,
+        *,
+        simulated: bool = True,
+        logon_status: int | None = LOGON_ACCEPTED,
+        time: int | None = None,
     ) -> None:
         self.simulated = simulated
         self.logon_status = logon_status
@@ -55,6 +60,8 @@ class FeedPeer:
         """What a subscribe is answered with at once, by instrument."""
         self.logons: list[str] = []
         """The user of each logon so far, accepted or not."""
+        self.asked: list[odin.InterestChanged] = []
+        """Each request that subscribed or unsubscribed something, oldest first."""
         self.port = 0
         self._server: Server | None = None
         self._peers: dict[ServerConnection, odin.ServerConnection] = {}
@@ -74,6 +81,11 @@ class FeedPeer:
     def interest(self) -> set[InstrumentKey]:
         """What is subscribed, over all connections."""
         return {key for peer in self._peers.values() for key in peer.interest()}
+
+    @property
+    def unsent(self) -> int:
+        """How many bytes wait in this process because nobody reads them."""
+        return sum(socket.transport.get_write_buffer_size() for socket in self._peers)
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -115,6 +127,13 @@ class FeedPeer:
                     peer.send(message)
                 self._write(socket, peer)
 
+    def send_raw(self, *data: bytes) -> None:
+        """Send bytes, each as one WebSocket message, to every connection, logged on or not."""
+        for socket in self._peers:
+            for each in data:
+                socket.protocol.send_binary(each)
+            socket.send_data()
+
     def log_off(self, reason: str = "end of day", sent: int = 0) -> None:
         """Say logoff (109); the sockets stay open."""
         self.send(Logoff(reason=reason, sent=sent or time.time_ns()))
@@ -128,6 +147,11 @@ class FeedPeer:
         """Cut every connection without a close frame."""
         for socket in list(self._peers):
             socket.transport.abort()
+
+    async def close(self, code: int) -> None:
+        """Close every connection with a close frame; listen on."""
+        for socket in list(self._peers):
+            await socket.close(code)
 
     async def wait_for_interest(self, *keys: InstrumentKey) -> None:
         """Wait until exactly ``keys`` are subscribed."""
@@ -166,9 +190,10 @@ class FeedPeer:
                 now = time.time_ns() if self.time is None else self.time
                 if self.logon_status == LOGON_ACCEPTED:
                     peer.accept(now, simulated=self.simulated)
-                else:
+                elif self.logon_status is not None:
                     peer.refuse(self.logon_status, now)
             elif isinstance(event, odin.InterestChanged):
+                self.asked.append(event)
                 for key in event.added:
                     if key in self.states:
                         peer.send(encode(self.states[key]))
