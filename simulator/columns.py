@@ -22,6 +22,7 @@ import pyarrow.types as pt
 from streamer.ist import NS_PER_SECOND
 
 Int64Array = npt.NDArray[np.int64]
+Int32Array = npt.NDArray[np.int32]
 
 UNTOLD = -1
 """Stands for a null: the row does not tell this figure. No figure of a recording is negative."""
@@ -114,6 +115,27 @@ TYPES: dict[Kind, str] = {
     Kind.IDENTITY: "integer or text",
 }
 """What each kind is in the file, in the words of the documentation and the errors."""
+
+
+class Batch(NamedTuple):
+    """
+    Some consecutive rows of a recording, column by column.
+
+    Args:
+        ts: UNIX nanoseconds, never falling.
+        instrument: Number of each row's instrument, as `Recording.keys` has it.
+        figures: The told figures by column name; `UNTOLD` where a row does not tell one.
+
+    """
+
+    ts: Int64Array
+    instrument: Int32Array
+    figures: dict[str, Int64Array]
+
+    def rows(self, selection: slice | npt.NDArray[Any]) -> Batch:
+        """Return the selected rows, in the order of the selection."""
+        figures = {name: values[selection] for name, values in self.figures.items()}
+        return Batch(self.ts[selection], self.instrument[selection], figures)
 
 
 class BadValue(Exception):  # noqa: N818 - an answer to the caller, who names the place

@@ -11,13 +11,11 @@ for a batch of rows at a time; how the rows were cut into batches never shows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from simulator.columns import COLUMNS, MAX_PRICE, UNTOLD, Int64Array
-from simulator.recording import Batch
+from simulator.columns import COLUMNS, MAX_PRICE, UNTOLD, Batch, Int64Array
 from streamer.calendar import TradingCalendar
 from streamer.ist import IST_OFFSET_NS, NS_PER_DAY, ist_date
 
@@ -65,19 +63,6 @@ _NO_DAY = np.iinfo(np.int64).min
 # a running maximum apart.
 _APART = 4 * MAX_PRICE
 _MIRROR = 2 * MAX_PRICE
-
-
-class Folded(NamedTuple):
-    """
-    Rows with every figure of the day so far; prices in paise, 0 where not known.
-
-    ``figures`` has the names of `FIGURES` and, where the recording has depth
-    columns, those.
-    """
-
-    ts: Int64Array
-    instrument: npt.NDArray[np.int32]
-    figures: dict[str, Int64Array]
 
 
 class _Rows:
@@ -165,8 +150,14 @@ class DayFold:
         self._day[number] = rows.day[rows.lasts]
         self._last("ltp")[number] = batch.figures["ltp"][rows.order][rows.lasts]
 
-    def fold(self, batch: Batch) -> Folded:
-        """Return the rows, in their order, with what was derived; they become part of the state."""
+    def fold(self, batch: Batch) -> Batch:
+        """
+        Return the rows, in their order, with every figure of the day so far.
+
+        Its figures are those of `FIGURES` and, where the recording has depth
+        columns, those; 0 where one is not known. The rows become part of the
+        state.
+        """
         rows = _Rows(batch)
         told = {name: values[rows.order] for name, values in batch.figures.items()}
         untold = np.full(len(rows.ts), UNTOLD, dtype=np.int64)
@@ -226,15 +217,15 @@ class DayFold:
         in_time = np.empty_like(rows.order)
         in_time[rows.order] = rows.at
         by_time = {name: values[in_time] for name, values in figures.items()}
-        return Folded(batch.ts, batch.instrument, by_time)
+        return Batch(batch.ts, batch.instrument, by_time)
 
-    def latest(self, now: int) -> Folded:
+    def latest(self, now: int) -> Batch:
         """Return one row for each instrument that has had rows on the day of ``now``: its last."""
         day = (now + IST_OFFSET_NS) // NS_PER_DAY
         numbers = np.flatnonzero(self._day == day)
         names = {*FIGURES, *self._carried}
         figures = {name: self._last(name)[numbers] for name in sorted(names)}
-        return Folded(self._last("ts")[numbers], numbers.astype(np.int32), figures)
+        return Batch(self._last("ts")[numbers], numbers.astype(np.int32), figures)
 
     def _last(self, name: str) -> Int64Array:
         """Return each instrument's figure after its last row."""

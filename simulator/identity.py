@@ -13,11 +13,10 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulator.columns import BadValue
+from simulator.columns import BadValue, Int32Array
 from streamer.instruments import Exchange, Instrument, InstrumentTable
 from streamer.odin.tags import BSE_CASH, NSE_CASH, InstrumentKey
 
@@ -45,8 +44,6 @@ EXCHANGE_OF_SEGMENT: dict[int, Exchange] = {
 _CASH: dict[Exchange, int] = {"NSE": NSE_CASH, "BSE": BSE_CASH}
 _EXPECTED_EXCHANGE = "NSE or BSE"
 _EXPECTED_SEGMENT = "EQ, INDEX, NSE, BSE or a market segment number of NSE or BSE"
-
-Int32Array = npt.NDArray[np.int32]
 
 
 class Identities:

@@ -20,8 +20,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from simulator.columns import UNTOLD, Int64Array
-from simulator.recording import Batch
+from simulator.columns import UNTOLD, Batch, Int64Array
 from simulator.universe import INDICES, Index, Stock
 from streamer.calendar import TradingCalendar
 from streamer.errors import ConfigError

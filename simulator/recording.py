@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simulator import columns
-from simulator.columns import UNTOLD, BadValue, Int64Array, Kind
-from simulator.identity import IDENTITY_COLUMNS, BadName, Identities, Int32Array
+from simulator.columns import UNTOLD, BadValue, Batch, Int64Array, Kind
+from simulator.identity import IDENTITY_COLUMNS, BadName, Identities
 from streamer.errors import RecordingError
 from streamer.instruments import Instrument, InstrumentTable
 from streamer.ist import IST_OFFSET_NS, NS_PER_DAY, ist_date, ist_datetime
@@ -34,27 +33,6 @@ BATCH_ROWS = 16_384
 
 METADATA_KEY = "odin-streamer"
 """The footer entry, a JSON object, in which a recording says where it comes from."""
-
-
-class Batch(NamedTuple):
-    """
-    Some consecutive rows of a recording, column by column.
-
-    Args:
-        ts: UNIX nanoseconds, never falling.
-        instrument: Number of each row's instrument, see `Recording.keys`.
-        figures: The told figures by column name; `UNTOLD` where a row does not tell one.
-
-    """
-
-    ts: Int64Array
-    instrument: Int32Array
-    figures: dict[str, Int64Array]
-
-    def rows(self, selection: slice | npt.NDArray[Any]) -> Batch:
-        """Return the selected rows, in the order of the selection."""
-        figures = {name: values[selection] for name, values in self.figures.items()}
-        return Batch(self.ts[selection], self.instrument[selection], figures)
 
 
 class RowGroup(NamedTuple):

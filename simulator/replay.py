@@ -20,9 +20,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from simulator.columns import DEPTH_LEVELS, Int64Array
+from simulator.columns import DEPTH_LEVELS, Batch, Int32Array, Int64Array
 from simulator.depth import made_up_levels, made_up_orders
-from simulator.fold import DEPTH_COLUMNS, DayFold, Folded
+from simulator.fold import DEPTH_COLUMNS, DayFold
 from simulator.recording import Recording
 from streamer.calendar import TradingCalendar
 from streamer.errors import RecordingError
@@ -100,7 +100,7 @@ class _Layout:
         self.names = (*_TOUCHLINE, *_DEPTH) if self.has_depth else _TOUCHLINE
         self.unpack = Struct(f"={len(self.names)}q").unpack
 
-    def pack(self, folded: Folded) -> npt.NDArray[np.void]:
+    def pack(self, folded: Batch) -> npt.NDArray[np.void]:
         """Return the rows, each as the bytes of its figures."""
         packed = np.empty((len(folded.ts), len(self.names)), dtype=np.int64)
         for column, name in enumerate(self.names):
@@ -368,7 +368,7 @@ class Replay:
         self._ready.append(self._packed(self._fold.fold(batch)))
         return True
 
-    def _packed(self, folded: Folded) -> _Packed:
+    def _packed(self, folded: Batch) -> _Packed:
         return _Packed(
             folded.ts, folded.instrument, folded.figures["ltp"], self._layout.pack(folded)
         )
@@ -403,7 +403,7 @@ class _Packed(NamedTuple):
     """Folded rows that wait to become updates."""
 
     ts: Int64Array
-    instrument: npt.NDArray[np.int32]
+    instrument: Int32Array
     ltp: Int64Array
     figures: npt.NDArray[np.void]
 

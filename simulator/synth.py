@@ -20,9 +20,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simulator.columns import BY_NAME, UNTOLD, Int64Array, Kind
+from simulator.columns import BY_NAME, UNTOLD, Batch, Int64Array, Kind
 from simulator.market import FIGURES, PROFILES, MarketDay, synthesise
-from simulator.recording import METADATA_KEY, Batch, Recording
+from simulator.recording import METADATA_KEY, Recording
 from simulator.universe import Stock, nifty_50
 from streamer.calendar import TradingCalendar
 from streamer.errors import ConfigError
