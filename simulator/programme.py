@@ -26,7 +26,9 @@ class Burst(NamedTuple):
             if the heartbeat of this second was in an earlier burst.
         updates: In the order in which they are sent.
         jumped: Time did not pass to get here: after the heartbeat comes the
-            state of every subscribed instrument, and then the updates.
+            state of every subscribed instrument. Such a burst has no updates
+            and is the last that is taken, so that the states are those
+            before the updates that follow.
 
     """
 
@@ -88,6 +90,10 @@ class Programme:
             second = self._take_heartbeat(until)
             if second is not None:
                 limit -= 1
+                if self._jumped:
+                    self._jumped = False
+                    bursts.append(Burst(second, [], jumped=True))
+                    break
             before_next = min(until, self._next_second - 1)
             row = self._replay.next_due()
             updates: list[Update] = []
@@ -96,8 +102,7 @@ class Programme:
             if second is None and not updates:
                 break
             limit -= len(updates)
-            bursts.append(Burst(second, updates, self._jumped))
-            self._jumped = False
+            bursts.append(Burst(second, updates))
         return bursts
 
     def _take_heartbeat(self, until: int) -> int | None:

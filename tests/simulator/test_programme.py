@@ -84,14 +84,20 @@ def test_nothing_is_taken_before_it_is_due(tmp_path: Path) -> None:
     assert programme.next_due() is None
 
 
-def test_only_the_first_burst_after_beginning_again_has_jumped(tmp_path: Path) -> None:
-    """A jump is told once, with the heartbeat that goes back."""
+def test_a_jump_is_told_once_before_any_update_is_taken(tmp_path: Path) -> None:
+    """The states that follow the jump's heartbeat are those at the start of the window."""
     recording = open_tape(tmp_path / "tape.parquet", [(0, 2885, 100), (1500, 2885, 101)])
     end = recording.end + 1
-    programme = Programme(Replay(recording, start=OPEN, end=end), start=OPEN, end=end)
+    replay = Replay(recording, start=OPEN + 1, end=end)
+    programme = Programme(replay, start=OPEN + 1, end=end)
     assert [b.jumped for b in programme.take(end, 100)] == [False, False]
     programme.begin_again()
-    assert [b.jumped for b in programme.take(end, 100)] == [True, False]
+    (jump,) = programme.take(end, 100)
+    assert (jump.second, jump.updates, jump.jumped) == (OPEN, [], True)
+    state = replay.state((1, 2885))
+    assert state is not None
+    assert state.ltp == 10000
+    assert [(b.second, b.jumped) for b in programme.take(end, 100)] == [(OPEN + SECOND, False)]
 
 
 def test_a_window_that_starts_within_a_second_begins_with_that_seconds_heartbeat(
