@@ -9,12 +9,13 @@ from streamer.errors import ConfigError
 
 __all__ = ["address_of", "open_listener", "reachable_host"]
 
+_BACKLOG = 256
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "localhost": "127.0.0.1", "": "127.0.0.1"}
 
 
 def open_listener(host: str, port: int, *, option: str) -> socket.socket:
     """
-    Return a bound, non-blocking TCP socket.
+    Return a listening, non-blocking TCP socket.
 
     Args:
         host: An address or a name; ``localhost`` is 127.0.0.1 here.
@@ -36,6 +37,9 @@ def open_listener(host: str, port: int, *, option: str) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        # Now, not later: two sockets may be bound to one port as long as
+        # neither listens, and the second would only fail then.
+        listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
