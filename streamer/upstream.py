@@ -173,11 +173,12 @@ class Upstream:
         """
         Have the feed asked for the difference; returns at once.
 
-        Changes of one turn of the event loop go out together, and those that
-        cancel each other out before they are sent do not go out at all. What
-        waits is at most one change for each instrument. Without a logged-on
-        connection there is nothing to do: the next one asks for everything
-        that is wanted then.
+        Changes of one turn of the event loop go out together; an instrument
+        that comes and goes before that is not asked for, and one that goes
+        and comes is asked for once more, so that its present state follows.
+        What waits is at most one change for each instrument. Without a
+        logged-on connection there is nothing to do: the next one asks for
+        everything that is wanted then.
         """
         if self._line is not None:
             self._line.change_interest(subscribe, unsubscribe)
@@ -334,7 +335,7 @@ class _Line:
         self._asked: set[InstrumentKey] = set()
         """What the feed has been asked for, or will have been by the frames being sent."""
         self._changes: dict[InstrumentKey, bool] = {}
-        """What is to be asked (True) or asked no more (False), and differs from the above."""
+        """What is to be asked (True) or asked no more (False)."""
         self._changed = asyncio.Event()
         self._logged_on = asyncio.Event()
         self._is_handling = False
@@ -350,12 +351,16 @@ class _Line:
     ) -> None:
         if not self.is_logged_on:
             return
-        for keys, is_wanted in ((subscribe, True), (unsubscribe, False)):
-            for key in keys:
-                if (key in self._asked) == is_wanted:
-                    self._changes.pop(key, None)
-                else:
-                    self._changes[key] = is_wanted
+        for key in subscribe:
+            # What was to be asked no more and is wanted again is asked again:
+            # the owner counts on the present state, which is the answer.
+            if key not in self._asked or key in self._changes:
+                self._changes[key] = True
+        for key in unsubscribe:
+            if key in self._asked:
+                self._changes[key] = False
+            else:
+                self._changes.pop(key, None)
         if self._changes:
             self._changed.set()
 

@@ -181,11 +181,21 @@ async def test_changes_of_one_turn_go_out_together(feed: FeedPeer) -> None:
         await feed.wait_for_interest(SBIN)
         for number in range(40):
             line.change_interest([(1, 1000 + number)], [])
-        line.change_interest([RELIANCE], [SBIN])
-        line.change_interest([SBIN], [RELIANCE])
+        line.change_interest([RELIANCE], [])
+        line.change_interest([], [RELIANCE])
         await feed.wait_for_interest(SBIN, *((1, 1000 + number) for number in range(40)))
         assert len(feed.asked) == 2
         assert RELIANCE not in feed.asked[1].added
+
+
+async def test_what_goes_and_comes_is_asked_once_more(feed: FeedPeer) -> None:
+    """The answer to a subscribe is the present state, and whoever subscribes counts on it."""
+    async with Owner(SBIN, TCS).holds(feed.url) as line:
+        await feed.wait_for_interest(SBIN, TCS)
+        line.change_interest([], [SBIN, TCS])
+        line.change_interest([SBIN], [])
+        await feed.wait_for_interest(SBIN)
+        assert [each.added for each in feed.asked[1:]] == [(), (SBIN,)]
 
 
 KEYS = st.lists(st.sampled_from([SBIN, RELIANCE, TCS, (3, 500112)]), max_size=4)
