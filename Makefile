@@ -1,4 +1,6 @@
-# `make replay` and `make test` set up all that they need in .venv; nothing else is touched.
+# `make replay` and `make test` set up all that they need in .venv, and Node.js packages for the
+# tests in tests/guide/node_modules; nothing else is touched. With CI=true, tests/guide/setup also
+# installs missing programs.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -21,6 +23,7 @@ imports: .venv/test-ready
 	$(BIN)/lint-imports
 
 tests: .venv/test-ready
+	tests/guide/setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 format: .venv/test-ready
@@ -31,7 +34,7 @@ bench: .venv/test-ready
 	$(BIN)/python -m tests.benchmarks pacing
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv tests/guide/node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
