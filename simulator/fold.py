@@ -63,6 +63,7 @@ _NO_DAY = np.iinfo(np.int64).min
 # a running maximum apart.
 _APART = 4 * MAX_PRICE
 _MIRROR = 2 * MAX_PRICE
+_MAX_TURNOVER = 2**61
 
 
 class _Rows:
@@ -190,8 +191,9 @@ class DayFold:
         figures["shares"] = shares = rows.summed(traded, before("shares"))
         figures["value"] = value = rows.summed(traded * ltp, before("value"))
         average = (2 * value + shares) // np.maximum(2 * shares, 1)
-        # A product beyond 64 bits gives no price: better unknown than wrong.
-        average[(average > MAX_PRICE) | (average < 0)] = 0
+        # Turnover beyond 64 bits gives no price: better unknown than wrong.
+        figures["peak"] = peak = rows.highest(ltp, untold, before("peak"))
+        average[(shares < 0) | (shares > _MAX_TURNOVER // peak)] = 0
         figures["atp"] = np.where(tells("atp") > 0, tells("atp"), average)
 
         # Before the session opens a price is an indication, unless something traded.
@@ -212,7 +214,7 @@ class DayFold:
         self._day[number] = rows.day[rows.lasts]
         for name, values in figures.items():
             self._last(name)[number] = values[rows.lasts]
-        for name in ("ts", "shares", "value"):
+        for name in ("ts", "shares", "value", "peak"):
             del figures[name]
         in_time = np.empty_like(rows.order)
         in_time[rows.order] = rows.at

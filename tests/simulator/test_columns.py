@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator.columns import BY_NAME, COLUMNS, MAX_PRICE, UNTOLD, BadValue, to_integers
+
+
+def test_names_are_given_once() -> None:
+    """The schema has each name once; time and price are what a recording must tell."""
+    assert len(BY_NAME) == len(COLUMNS)
+    assert [column.name for column in COLUMNS if column.required] == ["ts", "ltp"]
+
+
+def test_depth_has_five_levels() -> None:
+    """The best level has no number, the others are 2 to 5."""
+    prices = {name for name in BY_NAME if "_price" in name}
+    assert prices == {
+        f"{side}_price{tail}" for side in ("bid", "ask") for tail in ("", "_2", "_3", "_4", "_5")
+    }
+
+
+@given(st.lists(st.none() | st.integers(0, MAX_PRICE), max_size=20))
+def test_nulls_of_optional_columns_are_untold(paise: list[int | None]) -> None:
+    """A null is not told; every other price comes back to the paisa."""
+    rupees = pa.array([None if p is None else p / 100 for p in paise], pa.float64())
+    got = to_integers(BY_NAME["bid_price"], rupees)
+    assert got.tolist() == [UNTOLD if p is None else p for p in paise]
+
+
+@given(st.floats(0.01, 100_000) | st.integers(1, 10**9).map(lambda mils: mils / 1_000))
+def test_a_price_is_exact_or_refused(price: float) -> None:
+    """No price is moved by more than a millionth, or a quarter of a paisa."""
+    array = pa.array([price], pa.float64())
+    tolerance = min(price * 1e-4, 0.25)
+    off = abs(price * 100 - round(price * 100))
+    if off > tolerance:
+        with pytest.raises(BadValue):
+            to_integers(BY_NAME["ltp"], array)
+    else:
+        assert to_integers(BY_NAME["ltp"], array).tolist() == [round(price * 100)]
+
+
+@pytest.mark.parametrize("rupees", [1372.6, 95.05, 15_752.3, 39_999.95])
+def test_a_float_of_32_bits_is_noise_free_enough(rupees: float) -> None:
+    """Prices that passed through 32-bit floats are the same prices."""
+    array = pa.array([float(np.float32(rupees))], pa.float64())
+    assert to_integers(BY_NAME["ltp"], array).tolist() == [round(rupees * 100)]
