@@ -25,6 +25,7 @@ from typing import Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from streamer.odin import connection as odin
 from streamer.odin.messages import Logoff, ServerMessage, Touchline, encode
@@ -201,6 +202,9 @@ class FeedPeer:
     def _write(self, socket: ServerConnection, peer: odin.ServerConnection) -> None:
         # Straight to the transport: sending must not wait, and a peer that does
         # not read must not hold up the test.
-        for frame in peer.data_to_send():
+        frames = peer.data_to_send()
+        if socket.state is not State.OPEN:
+            return  # It is gone, and its reader has not been told yet.
+        for frame in frames:
             socket.protocol.send_binary(frame)
         socket.send_data()
