@@ -15,6 +15,9 @@ from streamer.odin.messages import Heartbeat, LogonAnswer, ServerMessage
 
 MAX_STEP_NS = 60 * 1_000_000_000
 
+PLAUSIBLE_NS = range(631_152_000 * 10**9, 4_102_444_800 * 10**9)
+"""The years 1990 to 2099: no feed told a time before, and no calendar reaches beyond."""
+
 
 class Move(enum.Enum):
     """What a message did to the clock."""
@@ -45,7 +48,8 @@ class FeedClock:
     Each message of the feed carries a time in its header (tag 66). A heartbeat
     or a logon answer sets the clock, forward or back. Any other message moves
     it forward only, and by :data:`MAX_STEP_NS` at the most, so that one wrong
-    time in one message moves nothing.
+    time in one message moves nothing. Times outside :data:`PLAUSIBLE_NS` never
+    move it.
     """
 
     kind = "feed"
@@ -60,7 +64,7 @@ class FeedClock:
     def observe(self, message: ServerMessage) -> Move:
         """Move the clock as ``message`` allows, and tell how it moved."""
         told = message.sent
-        if not told or told == self._time:
+        if told == self._time or told not in PLAUSIBLE_NS:
             return Move.NONE
         time = self._time
         if isinstance(message, Heartbeat | LogonAnswer):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,7 +54,21 @@ def test_a_touchline_moves_the_clock_forward_only_and_by_a_minute_at_most() -> N
     assert clock.read(0) == NINE + MAX_STEP_NS
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 10 * MAX_STEP_NS))))
+@pytest.mark.parametrize(
+    "sent", [0, 1, at("00:00", date(1989, 12, 31)), at("12:00", date(9999, 12, 31))]
+)
+def test_an_absurd_time_moves_nothing(sent: int) -> None:
+    """Not even a heartbeat may carry the market to where no calendar is."""
+    clock = FeedClock()
+    assert clock.observe(Heartbeat(sent=sent)) is Move.NONE
+    assert clock.read(0) is None
+
+
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.integers(0, 10 * MAX_STEP_NS).map(lambda step: NINE + step))
+    )
+)
 def test_only_a_heartbeat_moves_the_clock_back(steps: list[tuple[bool, int]]) -> None:
     """Whatever touchlines say, the clock falls back only where a heartbeat told an earlier time."""
     clock = FeedClock()
