@@ -1,0 +1,122 @@
+"""Prepared frames on the installed websockets library, and the way around them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
+
+import streamer.frames
+from streamer.frames import (
+    DirectWriter,
+    FrameWriter,
+    MessageWriter,
+    make_writer,
+    split_frames,
+    try_writer,
+)
+from streamer.outbox import text_frame
+from tests.streamer.serving import DEADLINE_S
+
+MakeWriter = Callable[[Callable[[ServerConnection], None]], FrameWriter]
+
+both = pytest.mark.parametrize("make", [DirectWriter, MessageWriter])
+
+
+@given(st.lists(st.binary(max_size=300) | st.integers(65_000, 66_000).map(bytes)))
+def test_split_frames_undoes_text_frame(payloads: list[bytes]) -> None:
+    """Joined frames of any lengths come apart as they were."""
+    assert split_frames(b"".join(map(text_frame, payloads))) == payloads
+
+
+async def test_the_installed_library_takes_prepared_frames() -> None:
+    """The fast way works here; should a new library end this, it is noticed."""
+    assert isinstance(await make_writer(lambda _: None), DirectWriter)
+
+
+@both
+async def test_the_trial_passes_with_each_writer(make: MakeWriter) -> None:
+    """Both ways deliver the same messages in the same order."""
+    await try_writer(make(lambda _: None))
+
+
+@pytest.mark.parametrize(
+    "error", [AttributeError("no transport"), AssertionError("lost"), OSError()]
+)
+async def test_a_library_that_forbids_it_is_used_as_it_likes(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A failed trial is told once, and messages go out one by one."""
+
+    async def fail(_: FrameWriter) -> None:
+        raise error
+
+    monkeypatch.setattr(streamer.frames, "try_writer", fail)
+    assert isinstance(await make_writer(lambda _: None), MessageWriter)
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert "slower" in record.message
+
+
+async def test_a_frame_that_does_not_arrive_is_noticed() -> None:
+    """The trial compares what arrives, not only that nothing raises."""
+
+    class Losing(DirectWriter):
+        def write(self, socket: ServerConnection, frames: bytes) -> None:
+            super().write(socket, frames[: len(text_frame(b"{}"))])
+
+    with pytest.raises(AssertionError, match="3 of 6"):
+        await try_writer(Losing(lambda _: None))
+
+
+@both
+async def test_no_frame_cuts_a_fragmented_message_in_two(make: MakeWriter) -> None:
+    """While the library sends a message in parts, the writer is not ready, and says when it is."""
+    ready = asyncio.Event()
+
+    async def parts(socket: ServerConnection) -> AsyncIterator[str]:
+        yield '{"a":'
+        # The message is half sent here: a frame now would break it.
+        if isinstance(writer, DirectWriter):
+            assert not writer.ready(socket)
+        yield "1}"
+
+    async def handle(connection: ServerConnection) -> None:
+        await connection.send(parts(connection))
+        if isinstance(writer, DirectWriter):
+            await ready.wait()
+        assert writer.ready(connection)
+        writer.write(connection, text_frame(b"2"))
+        await writer.settle(connection)
+
+    writer = make(lambda _: ready.set())
+    async with asyncio.timeout(DEADLINE_S), serve(handle, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        async with connect(f"ws://127.0.0.1:{port}") as client:
+            assert [json.loads(message) async for message in client] == [{"a": 1}, 2]
+
+
+@both
+async def test_nothing_is_written_after_a_close(make: MakeWriter) -> None:
+    """A frame behind the close frame would be a protocol error."""
+    ended = asyncio.Event()
+
+    async def handle(connection: ServerConnection) -> None:
+        await connection.close(4008, "enough")
+        writer.write(connection, text_frame(b"late"))
+        await writer.settle(connection)
+        ended.set()
+
+    writer = make(lambda _: None)
+    async with asyncio.timeout(DEADLINE_S), serve(handle, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        async with connect(f"ws://127.0.0.1:{port}") as client:
+            await ended.wait()
+            await client.wait_closed()
+            assert client.close_code == 4008
