@@ -1,0 +1,68 @@
+"""The life of the server, told to people and to a parent process."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date
+
+import pytest
+
+from streamer.clock import WallClock
+from streamer.journal import Event, Journal
+from tests.streamer.desk import Desk, at
+
+
+@pytest.fixture(autouse=True)
+def log_everything(caplog: pytest.LogCaptureFixture) -> None:
+    """Let the log be seen from INFO on."""
+    caplog.set_level(logging.INFO)
+
+
+def test_each_event_is_told_once_to_each(caplog: pytest.LogCaptureFixture) -> None:
+    """One line and one event for each thing that happens."""
+    events: list[Event] = []
+    journal = Journal(events.append)
+    journal.listening("localhost", 8080, "ws://localhost:8080/enhanced-stream")
+    journal.client_connected("app", 1)
+    journal.client_gone("app", 0, 1006, "")
+    journal.stopping("SIGTERM")
+    journal.stopped("SIGTERM", 7)
+    assert [event["event"] for event in events] == [
+        "listening",
+        "client_connected",
+        "client_gone",
+        "stopping",
+        "stopped",
+    ]
+    assert events[-1] == {"event": "stopped", "reason": "SIGTERM", "delivered": 7}
+    assert len(caplog.records) == len(events)
+
+
+def test_without_a_parent_only_the_log_is_written(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody has to listen."""
+    Journal().stopping("SIGTERM")
+    assert "stopping: SIGTERM" in caplog.text
+
+
+def test_open_and_close_are_noticed_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Looking often tells nothing twice."""
+    desk, journal = Desk(), Journal()
+    for clock in ("09:00", "09:15", "12:00", "15:30", "16:00"):
+        desk.tell_time(clock)
+        journal.look_at(desk.hub)
+        journal.look_at(desk.hub)
+    assert [record.message for record in caplog.records] == [
+        "market opened at 2025-09-04 09:15:00 IST",
+        "market closed at 2025-09-04 15:30:00 IST",
+    ]
+
+
+def test_each_day_beyond_the_calendar_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A day that the calendar does not know is a reason to look, every day anew."""
+    desk = Desk(clock=WallClock(), now=at("08:00", date(2031, 1, 6)))
+    journal = Journal()
+    for hours in (0, 1, 23, 1):
+        desk.pass_time(hours * 3600)
+        journal.look_at(desk.hub)
+    warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert [day in text for day, text in zip(("2031-01-06", "2031-01-07"), warnings, strict=True)]
