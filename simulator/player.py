@@ -62,8 +62,6 @@ class Player:
         self.passes_done = 0
         self.finished = asyncio.Event()
         """Set after the last pass."""
-        self.elapsed_ns = 0
-        """Real time from the start to the end of the last pass, once it is finished."""
         self._replay = replay
         self._programme = programme
         self._clock = clock
@@ -74,6 +72,7 @@ class Player:
         self._second = programme.start - programme.start % _SECOND_NS
         self._told_at = 0
         self._started_at: int | None = None
+        self._ended_at: int | None = None
         self._read_ahead_at = 0
         self._reading_ahead: asyncio.Future[bool] | None = None
 
@@ -84,10 +83,11 @@ class Player:
 
     @property
     def running_ns(self) -> int:
-        """Real time since the start; 0 before it."""
-        if self.finished.is_set() or self._started_at is None:
-            return self.elapsed_ns
-        return time.monotonic_ns() - self._started_at
+        """Real time since the start, up to the end of the last pass; 0 before the start."""
+        if self._started_at is None:
+            return 0
+        ended_at = time.monotonic_ns() if self._ended_at is None else self._ended_at
+        return ended_at - self._started_at
 
     @property
     def wanted_ns(self) -> int | None:
@@ -116,19 +116,26 @@ class Player:
                 it was opened.
 
         """
-        while True:
-            bursts = self._take_due()
-            if bursts:
-                self._send(bursts)
-                if self._wait_for_sockets:
-                    await self._let_sockets_drain()
-                self._read_ahead()
-            elif self._is_pass_over():
-                self._end_pass()
-            now = time.monotonic_ns()
-            if now - self._told_at >= _SECOND_NS:
-                self._tell_time_again(now)
-            await self._timer.wait_until(self._next_deadline())
+        try:
+            while True:
+                await self._play_what_is_due()
+                now = time.monotonic_ns()
+                if now - self._told_at >= _SECOND_NS:
+                    self._tell_time_again(now)
+                await self._timer.wait_until(self._next_deadline())
+        finally:
+            if self._ended_at is None:
+                self._ended_at = time.monotonic_ns()
+
+    async def _play_what_is_due(self) -> None:
+        bursts = self._take_due()
+        if bursts:
+            self._send(bursts)
+            if self._wait_for_sockets:
+                await self._let_sockets_drain()
+            self._read_ahead()
+        elif self._is_pass_over():
+            self._end_pass()
 
     def _take_due(self) -> list[Burst]:
         if self._clock.paused:
@@ -184,8 +191,7 @@ class Player:
     def _end_pass(self) -> None:
         self.passes_done += 1
         if self.passes_done == self._passes:
-            assert self._started_at is not None
-            self.elapsed_ns = time.monotonic_ns() - self._started_at
+            self._ended_at = time.monotonic_ns()
             self._clock.pause()
             self._clock.jump(self._programme.end)
             self.finished.set()

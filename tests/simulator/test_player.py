@@ -110,9 +110,8 @@ async def test_a_pass_takes_its_length_divided_by_the_rate(tmp_path: Path) -> No
         began = time.monotonic_ns()
         player.start()
         await finished(player, client)
-        assert SECOND // 2 <= player.elapsed_ns <= time.monotonic_ns() - began
+        assert SECOND // 2 <= player.running_ns <= time.monotonic_ns() - began
         assert player.lateness.count == 1000
-        assert player.running_ns == player.elapsed_ns
 
 
 async def test_nothing_goes_out_before_it_is_due(tmp_path: Path) -> None:
@@ -189,4 +188,4 @@ async def test_the_window_lasts_to_its_end_though_no_row_is_left(tmp_path: Path)
         player.start()
         await finished(player, client)
         assert client.heartbeats[-1] == end
-        assert player.elapsed_ns >= 30 * SECOND // 1000
+        assert player.running_ns >= 30 * SECOND // 1000

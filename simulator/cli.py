@@ -1,0 +1,269 @@
+"""
+The command ``odin-sim``: options in, exit status out.
+
+Whatever takes long to import is imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from streamer.errors import ConfigError, OdinError, RecordingError
+
+STATUS_FAILED = 1
+STATUS_USAGE = 2
+STATUS_UNUSABLE = 3
+STATUS_INTERRUPTED = 130
+
+REPLAY_EXAMPLES = """
+\b
+Examples:
+  odin-sim replay recordings/day.parquet
+  odin-sim replay day.parquet --speed 60 --from 09:15 --to 10:00
+  odin-sim replay day.parquet --speed max --lossless --start-on subscribe
+  odin-sim replay day.parquet --feed-only --hold
+
+\b
+Exit status:
+  0    the whole window was replayed
+  1    it ended early; the last lines say why
+  2    wrong usage
+  3    the recording is unusable
+  130  interrupted
+"""
+
+SYNTH_EXAMPLES = """
+\b
+Example:
+  odin-sim synth --date 2025-09-04 --seed 1 -o day.parquet
+"""
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def _speed(value: object) -> str:
+    from simulator.clock import parse_rate
+
+    text = str(value).strip().lower()
+    try:
+        parse_rate(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    return text
+
+
+def _passes(value: object) -> int:
+    """Return a number of passes; 0 stands for ``forever``."""
+    text = str(value).strip().lower()
+    if text == "forever":
+        return 0
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 10**9):
+        raise click.BadParameter(f"{value!r} is not a number from 1 on, or forever")
+    return int(text)
+
+
+def _moment(word: str) -> Callable[[object], str]:
+    """Return an option's type: a time of day in India, or ``word``."""
+
+    def moment(value: object) -> str:
+        from streamer.ist import clock_seconds
+
+        text = str(value).strip().lower()
+        if text != word:
+            try:
+                clock_seconds(text)
+            except ValueError as error:
+                raise click.BadParameter(
+                    f"{value!r} is no time of day in India; expected HH:MM, HH:MM:SS or {word}"
+                ) from error
+        return text
+
+    return moment
+
+
+def _symbols(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    names = tuple(name.strip() for name in value.split(",") if name.strip())
+    if not names:
+        raise click.BadParameter("found no symbol; expected some, separated by commas")
+    return names
+
+
+def _default_db() -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(state) / "odin-streamer" / "simulated-sessions.db"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="odin-streamer")
+def cli() -> None:
+    """Replay recorded or synthetic trading days through the ODIN market feed."""
+
+
+@cli.command(epilog=REPLAY_EXAMPLES)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=_FILE)
+@click.option(
+    "--speed",
+    default="1",
+    show_default=True,
+    type=_speed,
+    metavar="N|max",
+    help="Simulated seconds per second, 0.01 to 10000, or max: as fast as it goes.",
+)
+@click.option(
+    "--from",
+    "start",
+    type=_moment("start"),
+    metavar="HH:MM[:SS]|start",
+    help="Where to begin, in Indian time.  [default: 5 s before the session opens]",
+)
+@click.option(
+    "--to",
+    "end",
+    type=_moment("end"),
+    metavar="HH:MM[:SS]|end",
+    help="Where to end, in Indian time.  [default: end]",
+)
+@click.option("--symbols", callback=_symbols, metavar="A,B", help="Replay these instruments alone.")
+@click.option(
+    "--loop",
+    "passes",
+    default="1",
+    show_default=True,
+    type=_passes,
+    metavar="N|forever",
+    help="How often the window is replayed.",
+)
+@click.option(
+    "--start-on",
+    default="now",
+    show_default=True,
+    type=click.Choice(["now", "first-client", "subscribe"]),
+    help="What starts the clock: nothing, the first client, or the first subscriptions (when "
+    "none has changed for 250 ms).",
+)
+@click.option("--hold", is_flag=True, help="Keep both servers up after the last update.")
+@click.option(
+    "--feed-only", is_flag=True, help="Start the feed alone, for a streaming server elsewhere."
+)
+@click.option(
+    "--lossless",
+    is_flag=True,
+    help="Hold the feed back for slow clients, so that every client gets every update.",
+)
+@click.option(
+    "--host",
+    default="localhost",
+    show_default=True,
+    help="Address that all ports listen on.",
+)
+@click.option(
+    "--port",
+    default=8080,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port of the streaming server; 0 picks a free one.",
+)
+@click.option(
+    "--feed-port",
+    default=4509,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port of the feed; 0 picks a free one.",
+)
+@click.option(
+    "--control-port",
+    default=4510,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port of the REST logon and the status; 0 picks a free one.",
+)
+@click.option(
+    "--db",
+    type=_FILE,
+    help="File that keeps what clients subscribe.  [default: "
+    "odin-streamer/simulated-sessions.db in the user's state folder]",
+)
+@click.option("--report", type=_FILE, metavar="FILE.json", help="Write the summary for programs.")
+@click.option(
+    "--sort", is_flag=True, help="Put rows that go back in time in order, instead of refusing."
+)
+def replay(db: Path | None, passes: int, **options: Any) -> None:
+    """
+    Replay recordings as if they were live.
+
+    Starts the ODIN feed server and, joined to it by a real connection, the
+    streaming server; prints what to connect to, and in the end what happened.
+    """
+    from simulator.replay_run import ReplayOptions, run
+
+    if options["report"] is not None and not options["report"].absolute().parent.is_dir():
+        raise click.UsageError(f"--report: there is no folder {options['report'].parent}")
+    chosen = ReplayOptions(db=db or _default_db(), passes=passes or None, **options)
+    try:
+        status = run(chosen)
+    except RecordingError as error:
+        click.echo(f"Error: {error}", err=True)
+        status = STATUS_UNUSABLE
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+    except KeyboardInterrupt:
+        status = STATUS_INTERRUPTED
+    sys.exit(status)
+
+
+@cli.command(epilog=SYNTH_EXAMPLES)
+@click.option(
+    "--date",
+    "day",
+    required=True,
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="The trading day.",
+)
+@click.option("--universe", default="nifty50", show_default=True, help="Which stocks.")
+@click.option("--profile", default="normal", show_default=True, help="Which kind of day.")
+@click.option(
+    "--seed",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0),
+    help="The same seed makes the same day.",
+)
+@click.option("-o", "--output", "path", required=True, type=_FILE, help="The recording to write.")
+def synth(day: datetime, universe: str, profile: str, seed: int, path: Path) -> None:
+    """Make a synthetic trading day; its manifest is written beside it."""
+    from simulator.synth import write_day
+
+    try:
+        made = write_day(
+            path,
+            day=date(day.year, day.month, day.day),
+            seed=seed,
+            universe=universe,
+            profile=profile,
+        )
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+    except OdinError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{path}: cannot be written ({error.strerror})") from error
+    click.echo(f"{path}: {made.rows:,} rows, {made.size_bytes:,} bytes, sha256 {made.sha256}")
+
+
+def main() -> None:
+    """Run the command."""
+    cli(prog_name="odin-sim")
+
+
+if __name__ == "__main__":
+    main()
