@@ -144,6 +144,14 @@ class DayFold:
         self._open_at: dict[int, int] = {}
         self._follows: dict[tuple[int, int], bool] = {}
 
+    def closes_from(self, now: int) -> int:
+        """Return from when on a row may give the previous close of the day of ``now``."""
+        day = (now + IST_OFFSET_NS) // NS_PER_DAY
+        earlier = day - 1
+        while day - earlier < MAX_CLOSED_DAYS and not self._trades_on(earlier):
+            earlier -= 1
+        return earlier * NS_PER_DAY - IST_OFFSET_NS
+
     def note_closes(self, batch: Batch) -> None:
         """Take the last prices of rows that lie before the day at which folding begins."""
         rows = _Rows(batch)
@@ -267,10 +275,13 @@ class DayFold:
         known = self._follows.get((earlier, day))
         if known is None:
             known = self._follows[earlier, day] = not any(
-                self._calendar.day(ist_date(between * NS_PER_DAY - IST_OFFSET_NS)).sessions
-                for between in range(earlier + 1, day)
+                self._trades_on(between) for between in range(earlier + 1, day)
             )
         return known
+
+    def _trades_on(self, day: int) -> bool:
+        """Tell whether there is a session on a day, given as days since the epoch."""
+        return bool(self._calendar.day(ist_date(day * NS_PER_DAY - IST_OFFSET_NS)).sessions)
 
 
 def _first(

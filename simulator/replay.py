@@ -352,11 +352,11 @@ class Replay:
         recording = self._recording
         fold = DayFold(len(recording.keys), recording.figure_columns, self._calendar)
         midnight = ist_midnight(ist_date(self.start))
-        earlier = [day for day in recording.days if ist_midnight(day) < midnight]
-        if earlier:
-            day_before = ist_midnight(earlier[-1])
-            for batch in recording.batches(day_before, midnight, keys=self.keys, figures=("ltp",)):
-                fold.note_closes(batch)
+        earlier = recording.batches(
+            fold.closes_from(self.start), midnight, keys=self.keys, figures=("ltp",)
+        )
+        for batch in earlier:
+            fold.note_closes(batch)
         for batch in recording.batches(midnight, self.start, keys=self.keys):
             fold.fold(batch)
         return fold
