@@ -62,8 +62,12 @@ def missing(tool: str) -> NoReturn:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return the environment for programs that talk to this machine only, and unbuffered."""
-    inherited = {name: value for name, value in os.environ.items() if name.lower() not in _PROXIES}
+    """Return the environment for programs: no proxies, no options of ours, nothing buffered."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name.lower() not in _PROXIES and not name.startswith("ODIN_")
+    }
     return inherited | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1"} | more
 
 
