@@ -9,10 +9,12 @@ that the server's clients have everything before the feed is gone.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Coroutine
@@ -53,6 +55,9 @@ QUIET_S = 0.25
 """With ``--start-on subscribe``, how long no subscription may change before the start."""
 
 _OVER = "the recording is over"
+# The thread that reads ahead may keep the interpreter from the player for this
+# long at a time; the default is 5 ms.
+_SWITCH_INTERVAL_S = 0.0005
 _STATUS_OF = {
     Outcome.COMPLETED: STATUS_COMPLETED,
     Outcome.FAILED: STATUS_FAILED,
@@ -107,6 +112,9 @@ def run(options: ReplayOptions) -> int:
     if options.symbols:
         keys = chosen_keys(options.symbols, instruments=recording.instruments, table=table)
     replay = Replay(recording, start=start, end=end, keys=keys, calendar=calendar)
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    # What is there by now stays: the collector need not look at it in the middle of pacing.
+    gc.freeze()
     return asyncio.run(_replay(options, recording, replay, table))
 
 
@@ -146,7 +154,7 @@ class _Run:
         self._feed_url = ""
         self._control_url = ""
         self._interrupted = asyncio.Event()
-        self._started = False
+        self._began: int | None = None
         self._all_sent = False
         self._progress = Progress(lambda: progress_line(self._standing()))
 
@@ -166,7 +174,8 @@ class _Run:
             self._timer.close()
         if self._outcome is Outcome.FAILED:
             click.echo(f"Error: {self._why}", err=True)
-        if self._started and not (self._outcome is Outcome.COMPLETED and self._options.hold):
+        told_already = self._outcome is Outcome.COMPLETED and self._options.hold
+        if self._began is not None and not told_already:
             click.echo(summary(self._standing()))
         status = _STATUS_OF[self._outcome]
         self._write_report(status)
@@ -249,7 +258,7 @@ class _Run:
         click.echo(self._welcome())
         await self._wait_for_start()
         self._outcome, self._why = Outcome.PLAYING, ""
-        self._started = True
+        self._began = time.time_ns()
         self._player.start()
         await self._player.finished.wait()
         if self._options.hold:
@@ -329,6 +338,7 @@ class _Run:
             updates_in_window=self._replay.rows_total,
             updates_sent=self._feed.updates_sent,
             updates_replaced=self._feed.updates_replaced,
+            began=self._began,
             clients=self._feed.connections if streamer is None else streamer.clients,
             wanted_ns=self._player.wanted_ns,
             actual_ns=self._player.running_ns,

@@ -44,6 +44,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         updates_in_window: Rows of one pass.
         updates_sent: Updates handed to the sockets of the feed.
         updates_replaced: Those that slow connections of the feed never got.
+        began: Real time at which the clock was started; None before.
         clients: Connected to the streamer, or to the feed if it is alone.
         wanted_ns: How long it should take in real time; None at ``max`` and
             for ever.
@@ -65,6 +66,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     updates_in_window: int
     updates_sent: int
     updates_replaced: int
+    began: int | None
     clients: int
     wanted_ns: int | None
     actual_ns: int
@@ -144,6 +146,7 @@ def report(now: Standing, *, exit_status: int | None = None) -> dict[str, Any]:
         "updates": now.updates,
         "updates_sent": now.updates_sent,
         "updates_replaced": now.updates_replaced,
+        "began": None if now.began is None else ist_rfc3339(now.began),
         "clients": now.clients,
         "wanted_s": None if now.wanted_ns is None else now.wanted_ns / _SECOND,
         "actual_s": now.actual_ns / _SECOND,

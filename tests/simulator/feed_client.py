@@ -86,12 +86,16 @@ class FeedClient:
         """Ask for touchlines."""
         await self.ask(wire.TouchlineRequest(keys, True, native=native))
 
+    async def wait_for_arrival(self) -> None:
+        """Return when next something arrives, or the connection is closed."""
+        self._changed.clear()
+        await self._changed.wait()
+
     async def until(self, condition: Callable[[], bool]) -> None:
         """Return when the condition holds; it is looked at after each arrival."""
         async with asyncio.timeout(DEADLINE_S):
             while not condition():
-                self._changed.clear()
-                await self._changed.wait()
+                await self.wait_for_arrival()
 
     async def until_count(self, count: int) -> list[wire.Touchline]:
         """Return the touchlines when there are at least ``count``."""

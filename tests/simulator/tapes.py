@@ -22,7 +22,7 @@ RELIANCE = (1, 2885)
 SBIN = (1, 3045)
 _SYMBOLS = {2885: "RELIANCE", 3045: "SBIN"}
 
-Row = tuple[int, int, float]
+Row = tuple[float, int, float]
 """(milliseconds after the open, token, price in rupees)"""
 
 
@@ -31,7 +31,7 @@ def write_tape(path: Path, rows: Sequence[Row]) -> Path:
     table = pa.table(
         {
             "ts": pa.array(
-                [OPEN + at_ms * 1_000_000 for at_ms, _, _ in rows],
+                [OPEN + int(at_ms * 1_000_000) for at_ms, _, _ in rows],
                 pa.timestamp("ns", "Asia/Kolkata"),
             ),
             "token": pa.array([token for _, token, _ in rows], pa.int64()),

@@ -57,7 +57,7 @@ def test_the_order_does_not_depend_on_how_it_is_taken(
         for second in seconds:
             expected.append(("heartbeat", second))
             expected += [
-                ("row", OPEN + at * 1_000_000)
+                ("row", OPEN + int(at * 1_000_000))
                 for at, _, _ in rows
                 if second <= OPEN + at * 1_000_000 < second + SECOND
             ]

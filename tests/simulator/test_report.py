@@ -29,6 +29,7 @@ PLAYED = Standing(
     updates_in_window=1_000,
     updates_sent=990,
     updates_replaced=10,
+    began=OPEN + 3600 * SECOND,
     clients=1,
     wanted_ns=SECOND,
     actual_ns=SECOND + 1_000_000,
@@ -68,6 +69,7 @@ def test_the_report_is_json_with_the_same_figures() -> None:
         "end": "2025-09-04T09:16:00.000000000+05:30",
     }
     assert told["speed"] == 60
+    assert told["began"] == "2025-09-04T10:15:00.000000000+05:30"
     assert (told["updates"], told["updates_sent"], told["updates_replaced"]) == (1000, 990, 10)
     assert (told["wanted_s"], told["actual_s"]) == (1.0, 1.001)
     assert told["lateness_ms"]["max"] == 3.0
