@@ -336,7 +336,7 @@ def _arrivals(
     chance = np.minimum(0.97, rate * np.clip(activity, 0.7, 1.25))
     chance[0] = 1.0  # every stock has its opening trade in the first second
     once = np.flatnonzero(rng.random(SECONDS) < chance)
-    twice = once[rng.random(len(once)) < 0.06]
+    twice = once[rng.random(len(once)) < 0.055 + 0.5 * np.exp(-once / 45)]
     # A feed polls its instruments in turn: each has its own place in the second.
     phase = int(rng.integers(0, 930))
     ms = np.concatenate(
