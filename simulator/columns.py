@@ -47,7 +47,8 @@ class Kind(StrEnum):
     PRICE = "price"
     AVERAGE = "average price"
     QUANTITY = "quantity"
-    IDENTITY = "identity"
+    NUMBER_OR_NAME = "number or name"
+    NAME = "name"
 
 
 class Column(NamedTuple):
@@ -84,10 +85,10 @@ def _depth_columns() -> list[Column]:
 
 COLUMNS: tuple[Column, ...] = (
     Column("ts", Kind.TIME, "when the update was sent by the exchange or received", required=True),
-    Column("token", Kind.IDENTITY, "the exchange's number for the instrument"),
-    Column("symbol", Kind.IDENTITY, "the exchange's symbol, needed where there is no token"),
-    Column("exchange", Kind.IDENTITY, "NSE or BSE; without it NSE"),
-    Column("segment", Kind.IDENTITY, "market segment number, or EQ, INDEX, NSE, BSE"),
+    Column("token", Kind.NUMBER_OR_NAME, "the exchange's number for the instrument"),
+    Column("symbol", Kind.NAME, "the exchange's symbol, needed where there is no token"),
+    Column("exchange", Kind.NAME, "NSE or BSE; without it NSE"),
+    Column("segment", Kind.NUMBER_OR_NAME, "market segment number, or EQ, INDEX, NSE, BSE"),
     Column("ltp", Kind.PRICE, "last traded price", required=True),
     Column("ltq", Kind.QUANTITY, "quantity of the last trade"),
     Column("volume", Kind.QUANTITY, "traded on this day so far"),
@@ -112,7 +113,8 @@ TYPES: dict[Kind, str] = {
     Kind.PRICE: "rupees: float, decimal or integer; exact to the paisa",
     Kind.AVERAGE: "rupees: float, decimal or integer; rounded to the paisa",
     Kind.QUANTITY: "integer, or float holding whole numbers",
-    Kind.IDENTITY: "integer or text",
+    Kind.NUMBER_OR_NAME: "integer or text",
+    Kind.NAME: "text",
 }
 """What each kind is in the file, in the words of the documentation and the errors."""
 
@@ -157,13 +159,15 @@ def type_problem(column: Column, data_type: pa.DataType) -> tuple[str, str] | No
         if data_type.tz is None:
             return "the column has no time zone", 'times with a zone, such as "Asia/Kolkata" or UTC'
         return None
-    if column.kind is Kind.IDENTITY:
+    if column.kind in (Kind.NUMBER_OR_NAME, Kind.NAME):
         value_type = data_type.value_type if pt.is_dictionary(data_type) else data_type
-        is_number = pt.is_integer(value_type) and column.name in ("token", "segment")
-        if is_number or pt.is_string(value_type) or pt.is_large_string(value_type):
+        is_number = pt.is_integer(value_type) and column.kind is Kind.NUMBER_OR_NAME
+        is_text = any(
+            is_(value_type) for is_ in (pt.is_string, pt.is_large_string, pt.is_string_view)
+        )
+        if is_number or is_text:
             return None
-        expected = TYPES[Kind.IDENTITY] if column.name in ("token", "segment") else "text"
-        return f"the column holds {data_type}", expected
+        return f"the column holds {data_type}", TYPES[column.kind]
     if pt.is_integer(data_type) or pt.is_floating(data_type):
         return None
     if pt.is_decimal(data_type) and column.kind is not Kind.QUANTITY:

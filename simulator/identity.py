@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.types as pt
 
 from simulator.columns import BadValue, Int32Array
 from streamer.instruments import Exchange, Instrument, InstrumentTable
@@ -80,7 +81,7 @@ class Identities:
         names = [name for name in IDENTITY_COLUMNS if name in columns]
         for name in names:
             encoded = _dictionary(columns[name])
-            own = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+            own = encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
             distinct = [None, *encoded.dictionary.to_pylist()]
             codes = own + 1 if codes is None else codes * len(distinct) + own + 1
             values.append(distinct)
@@ -166,7 +167,11 @@ class BadName(BadValue):
 
 
 def _dictionary(array: Any) -> Any:
-    return array if isinstance(array, pa.DictionaryArray) else pc.dictionary_encode(array)
+    if isinstance(array, pa.DictionaryArray):
+        return array
+    if pt.is_string_view(array.type):
+        array = array.cast(pa.string())
+    return pc.dictionary_encode(array)
 
 
 def _token(value: Any) -> int:

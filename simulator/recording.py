@@ -168,7 +168,8 @@ class _Source:
         self.figure_columns = [
             column.name
             for column in columns.COLUMNS
-            if column.name in schema.names and column.kind not in (Kind.IDENTITY, Kind.TIME)
+            if column.name in schema.names
+            and column.kind in (Kind.PRICE, Kind.AVERAGE, Kind.QUANTITY)
         ]
         self.ignored_columns = [name for name in schema.names if name not in columns.BY_NAME]
         self.days: dict[date, int] = {}

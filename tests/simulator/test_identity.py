@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -34,11 +35,20 @@ def test_token_as_number_or_text(tmp_path: Path, tokens: Any) -> None:
     assert (found.key, found.symbol) == ((1, 2885), "RELIANCE")
 
 
-def test_dictionary_columns(tmp_path: Path) -> None:
-    """Texts may be stored as a dictionary, as polars and pandas do for categories."""
-    symbols = pa.array(["SBIN", "TCS", "SBIN"]).dictionary_encode()
-    found = instruments(tmp_path, symbol=symbols)
-    assert [instrument.symbol for instrument in found] == ["SBIN", "TCS"]
+@pytest.mark.parametrize(
+    "symbols",
+    [
+        pa.array(["SBIN", None, "TCS", "SBIN"]).dictionary_encode(),
+        pa.array(["SBIN", None, "TCS", "SBIN"], pa.string_view()),
+        pl.Series(["SBIN", None, "TCS", "SBIN"], dtype=pl.Categorical).to_arrow(),
+        pl.Series(["SBIN", None, "TCS", "SBIN"], dtype=pl.Enum(["TCS", "SBIN"])).to_arrow(),
+    ],
+    ids=["dictionary", "view", "categorical", "enum"],
+)
+def test_text_however_it_is_stored(tmp_path: Path, symbols: Any) -> None:
+    """Texts may be stored as polars and pandas store them, categories included."""
+    found = instruments(tmp_path, symbol=symbols, token=[None, 2885, None, None])
+    assert [instrument.symbol for instrument in found] == ["SBIN", "RELIANCE", "TCS"]
 
 
 def test_instruments_are_in_the_order_of_first_rows(tmp_path: Path) -> None:
