@@ -43,7 +43,7 @@ from simulator.window import chosen_keys, window_end, window_start
 from streamer.calendar import TradingCalendar
 from streamer.errors import ConfigError, OdinError
 from streamer.instruments import InstrumentTable
-from streamer.ist import ist_datetime
+from streamer.ist import ist_clock, ist_datetime
 
 __all__ = ["ReplayOptions", "run"]
 
@@ -55,6 +55,7 @@ QUIET_S = 0.25
 """With ``--start-on subscribe``, how long no subscription may change before the start."""
 
 _OVER = "the recording is over"
+_LONG_NS = 30 * 10**9
 # The thread that reads ahead may keep the interpreter from the player for this
 # long at a time; the default is 5 ms.
 _SWITCH_INTERVAL_S = 0.0005
@@ -154,6 +155,7 @@ class _Run:
         self._feed_url = ""
         self._control_url = ""
         self._interrupted = asyncio.Event()
+        self._signal = ""
         self._began: int | None = None
         self._all_sent = False
         self._progress = Progress(lambda: progress_line(self._standing()))
@@ -165,7 +167,6 @@ class _Run:
         try:
             async with AsyncExitStack() as stack:
                 await self._open(stack)
-                self._progress.start()
                 await self._until_something_ends_it()
         except OdinError as error:
             self._end(Outcome.FAILED, str(error))
@@ -256,6 +257,7 @@ class _Run:
         if self._streamer is not None:
             await self._streamer.wait_up()
         click.echo(self._welcome())
+        self._progress.start()
         await self._wait_for_start()
         self._outcome, self._why = Outcome.PLAYING, ""
         self._began = time.time_ns()
@@ -263,9 +265,10 @@ class _Run:
         await self._player.finished.wait()
         if self._options.hold:
             self._end(Outcome.COMPLETED, "the whole window was replayed; held until interrupted")
+            self._progress.stop()
+            self._write_report(None)
             click.echo(summary(self._standing()))
             click.echo("Both servers stay up until Ctrl-C.")
-            self._write_report(None)
             await asyncio.Event().wait()
         await self._feed.log_off(_OVER)
         self._all_sent = True
@@ -294,7 +297,7 @@ class _Run:
     async def _watch_interrupt(self) -> None:
         await self._interrupted.wait()
         if self._outcome is not Outcome.COMPLETED:
-            self._end(Outcome.INTERRUPTED, "interrupted")
+            self._end(Outcome.INTERRUPTED, f"by {self._signal}")
 
     async def _watch_streamer(self, streamer: StreamerProcess) -> None:
         status = await streamer.wait_ended()
@@ -307,14 +310,16 @@ class _Run:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             try:
-                loop.add_signal_handler(number, self._on_signal)
+                loop.add_signal_handler(number, self._on_signal, number)
             except NotImplementedError:
                 # Windows: the handler runs between two steps of the loop, which sleeps.
-                signal.signal(
-                    number, lambda *_: loop.call_soon_threadsafe(self._on_signal) and None
-                )
+                signal.signal(number, self._call_soon_on_signal)
 
-    def _on_signal(self) -> None:
+    def _call_soon_on_signal(self, number: int, _: object) -> None:
+        asyncio.get_event_loop().call_soon_threadsafe(self._on_signal, signal.Signals(number))
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        self._signal = number.name
         if self._interrupted.is_set() and self._streamer is not None:
             self._streamer.kill()
         self._interrupted.set()
@@ -414,7 +419,15 @@ class _Run:
             "subscribe": "The clock starts with the first subscriptions.",
             "first-client": "The clock starts with the first client.",
         }.get(self._options.start_on)
-        return "\n".join([*lines, *([waiting_for] if waiting_for else []), ""])
+        notes = [note for note in (waiting_for, self._note_on_first_update()) if note]
+        return "\n".join([*lines, *notes, ""])
+
+    def _note_on_first_update(self) -> str | None:
+        """Return a line that says when the first update comes, if that takes long."""
+        first, rate = self._replay.next_due(), self._options.rate
+        if first is None or rate is None or (first - self._replay.start) / rate < _LONG_NS:
+            return None
+        return f"The first update comes at {ist_clock(first)} IST; --from start begins there."
 
 
 def _made(db: Path) -> Path:

@@ -85,7 +85,7 @@ def progress_line(now: Standing) -> str:
     parts = [
         f"{ist_clock(now.reached)} IST",
         speed_text(now.speed),
-        f"{now.updates:,} of {now.updates_in_window:,} updates"
+        f"{now.updates:,}/{now.updates_in_window:,} updates"
         if now.passes_wanted == 1
         else f"pass {now.passes + 1}, {now.updates:,} updates",
         f"{now.updates_sent:,} sent",
@@ -93,7 +93,7 @@ def progress_line(now: Standing) -> str:
     ]
     late = now.lateness.quantile_ns(0.99)
     if late is not None:
-        parts.append(f"p99 {late / _MS:.2f} ms late")
+        parts.append(f"p99 {late / _MS:.2f} ms")
     if now.outcome is Outcome.WAITING:
         parts.append(now.why)
     return " · ".join(parts)

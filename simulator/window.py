@@ -18,8 +18,6 @@ __all__ = ["LEAD_NS", "chosen_keys", "window_end", "window_start"]
 LEAD_NS = 5_000_000_000
 """How long before the open a replay begins, so that one sees the market open."""
 
-_LATE_NS = 60_000_000_000
-
 
 def window_start(text: str | None, *, first_row: int, calendar: TradingCalendar) -> int:
     """
@@ -27,9 +25,9 @@ def window_start(text: str | None, *, first_row: int, calendar: TradingCalendar)
 
     Args:
         text: ``HH:MM[:SS]`` in India on the day of the first row, or
-            ``start``: the first row. None is 5 s before that day's session
-            opens; for a recording that begins more than a minute after that,
-            or on a day without session, 5 s before its first row.
+            ``start``: the first row. None is 5 s before the session opens,
+            also for a recording that begins within the session; 5 s before
+            the first row where no session follows it on its day.
         first_row: Time of the recording's first row.
         calendar: Tells when sessions open.
 
@@ -42,9 +40,9 @@ def window_start(text: str | None, *, first_row: int, calendar: TradingCalendar)
         return first_row
     if text is not None:
         return _clock_on(day, text, "--from", "start")
-    sessions = calendar.day(day).sessions
-    if sessions and first_row <= sessions[0].open + _LATE_NS:
-        return sessions[0].open - LEAD_NS
+    for session in calendar.day(day).sessions:
+        if first_row < session.close:
+            return session.open - LEAD_NS
     return first_row - LEAD_NS
 
 

@@ -238,7 +238,7 @@ async def test_an_interrupt_ends_both_processes_cleanly(tape: Path, number: sign
         await streaming
         assert client.close_code == 1012
         assert sim.report()["ended"] == "interrupted"
-        assert "Ended     interrupted" in sim.printed
+        assert f"Ended     interrupted: by {number.name}" in sim.printed
 
 
 async def test_a_killed_simulator_leaves_no_orphan(tape: Path) -> None:

@@ -81,7 +81,7 @@ def test_the_report_is_json_with_the_same_figures() -> None:
 def test_the_progress_is_one_line() -> None:
     """Simulated time, speed, updates, clients, lateness."""
     assert progress_line(PLAYED) == (
-        "09:16:00 IST · 60x · 1,000 of 1,000 updates · 990 sent · 1 client · p99 3.00 ms late"
+        "09:16:00 IST · 60x · 1,000/1,000 updates · 990 sent · 1 client · p99 3.00 ms"
     )
 
 

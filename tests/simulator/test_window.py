@@ -13,6 +13,7 @@ from streamer.ist import ist_ns
 DAY = date(2025, 9, 4)
 HOLIDAY = date(2025, 8, 15)
 MUHURAT = date(2024, 11, 1)
+SPLIT = date(2024, 3, 2)
 CALENDAR = TradingCalendar.bundled()
 
 
@@ -21,18 +22,19 @@ CALENDAR = TradingCalendar.bundled()
     [
         (ist_ns(DAY, "09:00"), ist_ns(DAY, "09:14:55")),
         (ist_ns(DAY, "09:15"), ist_ns(DAY, "09:14:55")),
-        (ist_ns(DAY, "09:15:59"), ist_ns(DAY, "09:14:55")),
-        (ist_ns(DAY, "11:00"), ist_ns(DAY, "10:59:55")),
-        (ist_ns(DAY, "16:00"), ist_ns(DAY, "15:59:55")),
+        (ist_ns(DAY, "11:00"), ist_ns(DAY, "09:14:55")),
+        (ist_ns(DAY, "15:30"), ist_ns(DAY, "15:29:55")),
         (ist_ns(HOLIDAY, "11:00"), ist_ns(HOLIDAY, "10:59:55")),
         (ist_ns(MUHURAT, "17:50"), ist_ns(MUHURAT, "17:59:55")),
+        (ist_ns(SPLIT, "09:00"), ist_ns(SPLIT, "09:14:55")),
+        (ist_ns(SPLIT, "10:45"), ist_ns(SPLIT, "11:29:55")),
     ],
-    ids=["pre-open", "open", "soon after", "late", "after close", "holiday", "muhurat"],
+    ids=["early", "open", "late", "closed", "holiday", "muhurat", "split", "second session"],
 )
 def test_by_default_a_window_begins_five_seconds_before_something_happens(
     first_row: int, start: int
 ) -> None:
-    """Before the day's open; before the first row if that comes much later."""
+    """Before the open of the session; before the first row if no session follows it."""
     assert window_start(None, first_row=first_row, calendar=CALENDAR) == start
 
 
