@@ -91,7 +91,7 @@ class FeedServer:
         self._peers: dict[_Peer, None] = {}
         self._wanted: dict[InstrumentKey, dict[_Peer, None]] = {}
         self._news = asyncio.Event()
-        self._farewells: set[asyncio.Task[None]] = set()
+        self._farewells: dict[asyncio.Task[None], _Socket] = {}
         self._server: Server | None = None
 
     async def start(self, listener: sockets.socket) -> None:
@@ -243,6 +243,11 @@ class FeedServer:
         await self._server.wait_closed()
         self._server = None
 
+    def abort(self) -> None:
+        """Cut all connections at once, those that are being closed too."""
+        for socket in [*(peer.socket for peer in self._peers), *self._farewells.values()]:
+            socket.transport.abort()
+
     async def _talk(self, socket: ServerConnection) -> None:
         """Serve one connection until it ends."""
         assert isinstance(socket, _Socket)
@@ -351,8 +356,8 @@ class FeedServer:
     def _part(self, peer: _Peer, code: int, reason: str, patience_s: float) -> None:
         self._forget(peer)
         task = asyncio.create_task(peer.socket.part(code, reason, patience_s))
-        self._farewells.add(task)
-        task.add_done_callback(self._farewells.discard)
+        self._farewells[task] = peer.socket
+        task.add_done_callback(self._farewells.pop)
 
     def _forget(self, peer: _Peer) -> None:
         """Take a connection off all lists; idempotent."""

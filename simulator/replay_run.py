@@ -157,7 +157,6 @@ class _Run:
         self._interrupted = asyncio.Event()
         self._signal = ""
         self._began: int | None = None
-        self._all_sent = False
         self._progress = Progress(lambda: progress_line(self._standing()))
 
     async def run(self) -> int:
@@ -271,7 +270,6 @@ class _Run:
             click.echo("Both servers stay up until Ctrl-C.")
             await asyncio.Event().wait()
         await self._feed.log_off(_OVER)
-        self._all_sent = True
         if self._streamer is not None:
             # It ends when every client has been sent everything (C-6).
             status = await self._streamer.wait_ended()
@@ -301,7 +299,8 @@ class _Run:
 
     async def _watch_streamer(self, streamer: StreamerProcess) -> None:
         status = await streamer.wait_ended()
-        if self._all_sent:
+        if self._player.finished.is_set() and not self._options.hold:
+            # It has heard the logoff, and ended as it should.
             await asyncio.Event().wait()
         said = f": {streamer.last_log}" if streamer.last_log else ""
         self._end(Outcome.FAILED, f"the streaming server ended early, with status {status}{said}")
@@ -320,8 +319,10 @@ class _Run:
 
     def _on_signal(self, number: signal.Signals) -> None:
         self._signal = number.name
-        if self._interrupted.is_set() and self._streamer is not None:
-            self._streamer.kill()
+        if self._interrupted.is_set():
+            self._feed.abort()
+            if self._streamer is not None:
+                self._streamer.kill()
         self._interrupted.set()
 
     def _end(self, outcome: Outcome, why: str) -> None:

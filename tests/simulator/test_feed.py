@@ -373,6 +373,18 @@ async def test_a_connection_that_takes_nothing_is_closed_after_the_limit(
     assert "nothing was read for 0.2 s" in caplog.text
 
 
+async def test_a_close_that_takes_too_long_can_be_cut_short(replay: Replay) -> None:
+    """Whoever reads nothing has its connection cut, and the close returns."""
+    async with serving(replay) as (feed, url), Mute(url):
+        for _ in range(20):
+            await fill_once(feed, replay)
+        closing = asyncio.create_task(feed.close("the recording is over", patience_s=600))
+        await asyncio.sleep(0)
+        feed.abort()
+        async with asyncio.timeout(DEADLINE_S):
+            await closing
+
+
 async def test_heartbeats_reach_logged_on_connections_only(replay: Replay) -> None:
     """Before the logon answer nothing is sent: some clients would ignore or misread it."""
     async with serving(replay) as (feed, url), FeedClient(url) as client:
