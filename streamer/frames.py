@@ -22,7 +22,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.protocol import OPEN
 
-from streamer.outbox import text_frame
+from streamer.outbox import Outbox, text_frame
 
 _logger = logging.getLogger("streamer")
 _quiet = logging.getLogger("streamer.websockets")
@@ -32,16 +32,19 @@ TRIAL_PAYLOADS: Final = (b"{}", b"x" * 126, b"y" * 65536, "₹ and the rest".enc
 
 
 class FrameWriter(Protocol):
-    """Writes joined text frames to sockets; never waits."""
+    """Writes outboxes to sockets; never waits."""
 
-    def ready(self, socket: ServerConnection) -> bool:
-        """Tell if ``socket`` takes frames now; if not, the writer's ``on_ready`` will be called."""
+    def send(self, socket: ServerConnection, outbox: Outbox) -> int:
+        """
+        Write all that waits in ``outbox``; return how many bytes that was.
 
-    def write(self, socket: ServerConnection, frames: bytes) -> None:
-        """Write whole frames; on a socket that is not open they are dropped."""
+        If ``socket`` takes nothing at the moment, the outbox stays as it is,
+        and the writer's ``on_ready`` is called once it is worth another try.
+        On a socket that is closing, what waits is dropped.
+        """
 
     async def settle(self, socket: ServerConnection) -> None:
-        """Wait until all that was written has reached the transport."""
+        """Wait until all that was sent has reached the transport, and more can be sent."""
 
 
 class DirectWriter:
@@ -50,21 +53,22 @@ class DirectWriter:
     def __init__(self, on_ready: Callable[[ServerConnection], None]) -> None:
         self._on_ready = on_ready
 
-    def ready(self, socket: ServerConnection) -> bool:
-        """Tell if no fragmented message of the library's is under way."""
+    def send(self, socket: ServerConnection, outbox: Outbox) -> int:
+        """Write at once, unless a fragmented message of the library's is under way."""
         sending = socket.send_in_progress
-        if sending is None:
-            return True
-        sending.add_done_callback(lambda _: self._on_ready(socket))
-        return False
-
-    def write(self, socket: ServerConnection, frames: bytes) -> None:
-        """Write at once. After a close frame nothing may follow, so the state is looked at."""
+        if sending is not None:
+            sending.add_done_callback(lambda _: self._on_ready(socket))
+            return 0
+        frames = outbox.take()
+        # Behind a close frame nothing may follow.
         if socket.protocol.state is OPEN:
             socket.transport.write(frames)
+        return len(frames)
 
     async def settle(self, socket: ServerConnection) -> None:
-        """Return at once: :meth:`write` has reached the transport."""
+        """Wait for the end of a fragmented message, if there is one."""
+        if socket.send_in_progress is not None:
+            await asyncio.wait([socket.send_in_progress])
 
 
 class MessageWriter:
@@ -72,18 +76,16 @@ class MessageWriter:
 
     def __init__(self, on_ready: Callable[[ServerConnection], None]) -> None:
         self._on_ready = on_ready
-        self._waiting: dict[ServerConnection, list[bytes]] = {}
         self._tasks: dict[ServerConnection, asyncio.Task[None]] = {}
 
-    def ready(self, socket: ServerConnection) -> bool:
-        """Tell if nothing is being sent to ``socket``."""
-        return socket not in self._tasks
-
-    def write(self, socket: ServerConnection, frames: bytes) -> None:
-        """Begin to send."""
-        self._waiting.setdefault(socket, []).extend(split_frames(frames))
-        if socket not in self._tasks:
-            self._tasks[socket] = asyncio.create_task(self._send(socket))
+    def send(self, socket: ServerConnection, outbox: Outbox) -> int:
+        """Begin to send, unless something is being sent to ``socket``."""
+        if socket in self._tasks:
+            return 0
+        frames = outbox.take()
+        if frames:
+            self._tasks[socket] = asyncio.create_task(self._send(socket, frames))
+        return len(frames)
 
     async def settle(self, socket: ServerConnection) -> None:
         """Wait until all is sent."""
@@ -91,13 +93,12 @@ class MessageWriter:
         if task is not None:
             await asyncio.wait([task])
 
-    async def _send(self, socket: ServerConnection) -> None:
+    async def _send(self, socket: ServerConnection, frames: bytes) -> None:
         try:
-            while payloads := self._waiting.pop(socket, None):
-                for payload in payloads:
-                    await socket.send(payload, text=True)
+            for payload in split_frames(frames):
+                await socket.send(payload, text=True)
         except ConnectionClosed:
-            self._waiting.pop(socket, None)
+            pass
         finally:
             del self._tasks[socket]
             self._on_ready(socket)
@@ -155,8 +156,10 @@ async def try_writer(writer: FrameWriter) -> None:
     async def send_all(socket: ServerConnection) -> None:
         # The library's own messages stand around ours: the order must hold.
         await socket.send("first")
-        assert writer.ready(socket), "a socket at rest is not ready"
-        writer.write(socket, b"".join(map(text_frame, TRIAL_PAYLOADS)))
+        outbox = Outbox()
+        for payload in TRIAL_PAYLOADS:
+            outbox.put(text_frame(payload))
+        writer.send(socket, outbox)
         await writer.settle(socket)
         await socket.send("last")
 

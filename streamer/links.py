@@ -53,11 +53,22 @@ class StreamSocket(ServerConnection):
 class Link:
     """One client's socket, joined to the hub's half of it."""
 
-    __slots__ = ("closing", "connection", "moved_at", "sent", "socket", "written")
+    __slots__ = (
+        "closing",
+        "connection",
+        "moved_at",
+        "outbox",
+        "sent",
+        "socket",
+        "transport",
+        "written",
+    )
 
     def __init__(self, connection: Connection, socket: StreamSocket) -> None:
         self.connection = connection
+        self.outbox = connection.outbox
         self.socket = socket
+        self.transport = socket.transport
         self.closing: asyncio.Task[None] | None = None
         self.written = 0
         """Bytes handed to the writer so far."""
@@ -65,11 +76,6 @@ class Link:
         """Bytes of them that had left the transport when it was last looked at."""
         self.moved_at = 0.0
         """When ``sent`` last grew, by the event loop's clock."""
-
-    @property
-    def left(self) -> int:
-        """Bytes that the kernel has not taken yet."""
-        return self.socket.transport.get_write_buffer_size()
 
 
 class StallWatch:
@@ -95,7 +101,7 @@ class StallWatch:
         """Look after a link until all that was written to it has left."""
         if link in self._watched:
             return
-        link.sent = link.written - link.left
+        link.sent = link.written - link.transport.get_write_buffer_size()
         link.moved_at = asyncio.get_running_loop().time()
         self._watched[link] = None
         if self._timer is None:
@@ -118,7 +124,7 @@ class StallWatch:
     def _look(self) -> None:
         time = asyncio.get_running_loop().time()
         for link in list(self._watched):
-            left = link.left
+            left = link.transport.get_write_buffer_size()
             # Not "is less left than before": a client that reads may well be
             # written more than it reads.
             sent = link.written - left

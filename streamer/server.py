@@ -308,29 +308,31 @@ class StreamServer:
                 self._hub.end(connection, INTERNAL_ERROR, "the session cannot be saved", now)
 
     def _write(self, link: Link) -> None:
-        connection, socket = link.connection, link.socket
-        outbox = connection.outbox
-        if connection.closing is not None:
-            if link.closing is None:
-                self._hand_over(link)
-                link.closing = asyncio.create_task(self._close(link, *connection.closing))
-        elif outbox.slow or not outbox:
-            pass
-        elif self._writer.ready(socket):
-            self._hand_over(link)
-            if link.left:
+        """Write what waits for a client, if it can be written. This runs for every quote."""
+        outbox = link.outbox
+        if link.connection.closing is not None:
+            self._begin_close(link)
+        elif not outbox.slow:
+            written = self._writer.send(link.socket, outbox)
+            link.written += written
+            if link.transport.get_write_buffer_size():
                 self._stalls.watch(link)
-        else:
-            outbox.slow = True
+            if not written and outbox:
+                outbox.slow = True
 
-    def _hand_over(self, link: Link) -> None:
-        frames = link.connection.outbox.take()
-        if frames:
-            link.written += len(frames)
-            self._writer.write(link.socket, frames)
+    def _begin_close(self, link: Link) -> None:
+        closing = link.connection.closing
+        if link.closing is None and closing is not None:
+            self._writer.send(link.socket, link.outbox)
+            link.closing = asyncio.create_task(self._close(link, *closing))
 
     def _set_timer(self) -> None:
-        """Let the hub's next deadline wake us, and never before its time."""
+        """
+        Let the hub's next deadline wake us.
+
+        Woken too early, by a nap or a timer that is not exact, the hub does
+        nothing, and the next flush sets the timer again.
+        """
         deadline = self._hub.next_deadline()
         if deadline == self._timer_deadline:
             return
@@ -341,13 +343,9 @@ class StreamServer:
         self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_timer)
 
     def _on_timer(self) -> None:
-        deadline, self._timer_deadline = self._timer_deadline, None
-        now = self._now()
-        if deadline is not None and now >= deadline:
-            self._hub.handle_timer(now)
-            self.flush()
-        else:
-            self._set_timer()
+        self._timer_deadline = None
+        self._hub.handle_timer(self._now())
+        self.flush()
 
     # --- clients
 
@@ -448,6 +446,9 @@ class StreamServer:
         self._let_feed_go_on(link)
         try:
             async with asyncio.timeout(self._settings.close_timeout_s):
+                while link.outbox:
+                    await self._writer.settle(socket)
+                    self._writer.send(socket, link.outbox)
                 await self._writer.settle(socket)
                 await socket.close(code, reason)
         except TimeoutError:
@@ -467,14 +468,13 @@ class StreamServer:
         """Wait until a client was sent everything; being stalled for long ends it as ever."""
         socket = link.socket
         # With no high-water mark, draining means that nothing is left.
-        socket.transport.set_write_buffer_limits(high=0)
+        link.transport.set_write_buffer_limits(high=0)
         try:
             while socket.protocol.state is OPEN:
+                self.flush()
                 await self._writer.settle(socket)
                 await socket.drain()
-                self.flush()
-                waits = link.connection.outbox or link.left
-                if not waits and self._writer.ready(socket):
+                if not link.outbox and not link.transport.get_write_buffer_size():
                     return
         except OSError:
             # The connection broke; reading notices and forgets it.
@@ -484,7 +484,7 @@ class StreamServer:
 
     def _on_pause(self, link: Link, paused: bool) -> None:
         """Follow a socket above and below its high-water mark (rule M-5)."""
-        link.connection.outbox.slow = paused
+        link.outbox.slow = paused
         if paused:
             self._paused.add(link)
             self._no_one_paused.clear()
@@ -496,7 +496,7 @@ class StreamServer:
     def _on_ready(self, socket: ServerConnection) -> None:
         link = self._by_socket.get(socket)
         if link is not None:
-            link.connection.outbox.slow = link.socket.paused
+            link.outbox.slow = link.socket.paused
             self._ready_again[link] = None
             self._flush_later()
 

@@ -122,6 +122,24 @@ async def test_until_logoff_everything_is_sent_first(tmp_path: Path) -> None:
             assert len(feed.logons) == 1
 
 
+async def test_lossless_waits_for_a_client_that_does_not_read(tmp_path: Path) -> None:
+    """With --lossless what a client does not read is not read from the feed either."""
+    count = 30_000
+    async with FeedPeer(time=at("10:00")) as feed:
+        async with Program(tmp_path, *FEED_CLOCK, "--lossless", upstream=feed.url) as program:
+            async with program.client() as client:
+                await client.next()
+                await client.subscribe("RELIANCE")
+                await feed.wait_for_interest(RELIANCE)
+                feed.send(*ticks(count))
+                taken = [0, 1]
+                while taken[-1] != taken[-2] or not taken[-1]:
+                    taken.append((await program.http("/api/stats"))[1]["updates"])
+                assert taken[-1] < count
+                quotes = [(await client.until("market_data"))["seq"] for _ in range(count)]
+                assert quotes == list(range(1, count + 1))
+
+
 async def test_otherwise_a_logoff_is_a_feed_that_is_down(tmp_path: Path) -> None:
     """Without --until-logoff the feed is dialled again, and asked for the same."""
     async with FeedPeer(time=at("10:00")) as feed:

@@ -21,10 +21,19 @@ from streamer.frames import (
     split_frames,
     try_writer,
 )
-from streamer.outbox import text_frame
+from streamer.outbox import Outbox, text_frame
 from tests.streamer.serving import DEADLINE_S
 
 MakeWriter = Callable[[Callable[[ServerConnection], None]], FrameWriter]
+
+
+def waiting(*frames: bytes) -> Outbox:
+    """Return an outbox in which frames wait."""
+    outbox = Outbox()
+    for frame in frames:
+        outbox.put(frame)
+    return outbox
+
 
 both = pytest.mark.parametrize("make", [DirectWriter, MessageWriter])
 
@@ -68,8 +77,8 @@ async def test_a_frame_that_does_not_arrive_is_noticed() -> None:
     """The trial compares what arrives, not only that nothing raises."""
 
     class Losing(DirectWriter):
-        def write(self, socket: ServerConnection, frames: bytes) -> None:
-            super().write(socket, frames[: len(text_frame(b"{}"))])
+        def send(self, socket: ServerConnection, outbox: Outbox) -> int:
+            return super().send(socket, waiting(outbox.take()[: len(text_frame(b"{}"))]))
 
     with pytest.raises(AssertionError, match="3 of 6"):
         await try_writer(Losing(lambda _: None))
@@ -84,22 +93,42 @@ async def test_no_frame_cuts_a_fragmented_message_in_two(make: MakeWriter) -> No
         yield '{"a":'
         # The message is half sent here: a frame now would break it.
         if isinstance(writer, DirectWriter):
-            assert not writer.ready(socket)
+            assert writer.send(socket, outbox) == 0
+            assert outbox
         yield "1}"
 
     async def handle(connection: ServerConnection) -> None:
         await connection.send(parts(connection))
         if isinstance(writer, DirectWriter):
             await ready.wait()
-        assert writer.ready(connection)
-        writer.write(connection, text_frame(b"2"))
+        assert writer.send(connection, outbox) == len(text_frame(b"2"))
         await writer.settle(connection)
 
+    outbox = waiting(text_frame(b"2"))
     writer = make(lambda _: ready.set())
     async with asyncio.timeout(DEADLINE_S), serve(handle, "127.0.0.1", 0) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         async with connect(f"ws://127.0.0.1:{port}") as client:
             assert [json.loads(message) async for message in client] == [{"a": 1}, 2]
+
+
+async def test_one_by_one_the_rest_waits_until_what_was_sent_is_out() -> None:
+    """The slow way takes no more than it can send, so that the rest can still be conflated."""
+    ready = asyncio.Event()
+
+    async def handle(connection: ServerConnection) -> None:
+        assert writer.send(connection, waiting(text_frame(b"1"), text_frame(b"2"))) > 0
+        rest = waiting(text_frame(b"3"))
+        assert writer.send(connection, rest) == 0
+        await ready.wait()
+        assert writer.send(connection, rest) > 0
+        await writer.settle(connection)
+
+    writer = MessageWriter(lambda _: ready.set())
+    async with asyncio.timeout(DEADLINE_S), serve(handle, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        async with connect(f"ws://127.0.0.1:{port}") as client:
+            assert [message async for message in client] == ["1", "2", "3"]
 
 
 @both
@@ -109,7 +138,7 @@ async def test_nothing_is_written_after_a_close(make: MakeWriter) -> None:
 
     async def handle(connection: ServerConnection) -> None:
         await connection.close(4008, "enough")
-        writer.write(connection, text_frame(b"late"))
+        writer.send(connection, waiting(text_frame(b"late")))
         await writer.settle(connection)
         ended.set()
 

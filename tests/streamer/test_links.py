@@ -8,6 +8,7 @@ from typing import cast
 
 from streamer.connection import Connection
 from streamer.links import Link, StallWatch, StreamSocket
+from streamer.outbox import Outbox
 from tests.streamer.serving import wait_until
 
 
@@ -25,7 +26,7 @@ def link_with(left: int) -> tuple[Link, Transport]:
     """Return a link of which ``left`` bytes have not left yet."""
     transport = Transport(left)
     socket = cast(StreamSocket, SimpleNamespace(transport=transport))
-    link = Link(cast(Connection, None), socket)
+    link = Link(cast(Connection, SimpleNamespace(outbox=Outbox())), socket)
     link.written = left
     return link, transport
 
