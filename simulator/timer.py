@@ -133,14 +133,18 @@ class _TimerFd:
         self._loop = loop
         self._ring = ring
         self._fd = fd
+        self._is_set = False
         loop.add_reader(fd, self._expired)
 
     def set(self, deadline: int) -> None:
         # Zero would disarm the timer instead of ringing at once.
         _settime(self._fd, max(deadline, 1))
+        self._is_set = True
 
     def unset(self) -> None:
-        _settime(self._fd, 0)
+        if self._is_set:
+            _settime(self._fd, 0)
+            self._is_set = False
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -153,6 +157,7 @@ class _TimerFd:
             os.read(self._fd, 8)
         except BlockingIOError:
             return  # Disarmed between the loop's poll and this call.
+        self._is_set = False
         self._ring()
 
 
