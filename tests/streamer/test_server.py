@@ -578,6 +578,11 @@ async def test_life_is_told_as_events(tmp_path: Path) -> None:
             {"event": "client_connected", "client_id": "app", "clients": 1},
             {"event": "client_gone", "client_id": "app", "clients": 0, "code": 1000},
         ]
+        async with serving.client() as client:
+            await client.next()
+            client.socket.transport.abort()
+            await serving.wait_until(lambda: serving.hub.connections == 0)
+        assert serving.events[-1]["code"] == 1006
 
 
 async def test_a_day_beyond_the_calendar_is_warned_of(
