@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from datetime import date
 from pathlib import Path
 
 import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from streamer.calendar import TradingCalendar
 from streamer.clients import Delivery
@@ -29,6 +28,7 @@ from streamer.instruments import InstrumentTable
 from streamer.odin.messages import Heartbeat, LogonAnswer, ServerMessage, Touchline
 from streamer.odin.tags import InstrumentKey
 from streamer.store import ClientStore
+from tests.scratch import scratch
 from tests.stateful.hub_model import (
     HOUSEKEEPING_S,
     KEYS,
@@ -81,10 +81,11 @@ class HubMachine(RuleBasedStateMachine):
     """One server process after the other on the files of the one before, under a feed's clock."""
 
     feed_tells_time = True
+    all_are_slow = False
 
     def __init__(self) -> None:
         super().__init__()
-        self.root = Path(tempfile.mkdtemp(prefix="odin-streamer-test-"))
+        self.root = scratch()
         self.path = self.root / "sessions.db"
         self.crashes = 0
         self.processes = 0
@@ -112,6 +113,7 @@ class HubMachine(RuleBasedStateMachine):
         self.dirty: set[Connection] = set()
         self.asked: dict[InstrumentKey, None] = {}
         self.settle()
+        self.find_feed()
 
     # --- the duties of the hub's owner
 
@@ -168,6 +170,25 @@ class HubMachine(RuleBasedStateMachine):
         """Return whether a client is connected."""
         return bool(self.live)
 
+    @initialize(
+        time=st.just(at("12:00:00")) | TIMES,
+        subscribed=st.lists(st.tuples(WHO, STOCKS), min_size=1, max_size=3),
+        traded=st.lists(st.sampled_from(KEYS), max_size=4),
+    )
+    def begin(
+        self, time: int, subscribed: list[tuple[int, list[str]]], traded: list[InstrumentKey]
+    ) -> None:
+        """Begin, as a day mostly does, with some clients and some quotes there."""
+        if self.feed_tells_time:
+            self.tell_time(time)
+        elif time > self.model.now:
+            self.pass_time((time - self.model.now) / SECOND)
+        for key in traded:
+            self.model.states[key] = touchline(key, 100, lut=self.model.feed_time)
+        for who, stocks in subscribed:
+            self.connect(who)
+            self.subscribe(who, stocks, None)
+
     # --- clients
 
     @rule(who=WHO)
@@ -188,6 +209,8 @@ class HubMachine(RuleBasedStateMachine):
             assert old.closing is not None
             assert old.closing[0] == SESSION_REPLACED
             self.ghosts.append(old)
+        if self.all_are_slow:
+            self.turn_slow(list(self.live).index(name))
         self.settle()
 
     @precondition(lambda self: len(self.names) < 4)
@@ -274,14 +297,20 @@ class HubMachine(RuleBasedStateMachine):
 
     # --- the feed
 
-    @rule(key=st.sampled_from(KEYS), ltp=st.integers(1, 10**7), is_new=st.booleans(), ahead_s=STEPS)
-    def tick(self, key: InstrumentKey, ltp: int, is_new: bool, ahead_s: int) -> None:
-        """Something trades, or the feed repeats itself; who did not ask is not told."""
+    @rule(key=st.sampled_from(KEYS), ltp=st.integers(1, 10**7))
+    def trade(self, key: InstrumentKey, ltp: int) -> None:
+        """Something trades that nobody asked for: only the feed knows."""
+        if key not in self.asked:
+            self.model.states[key] = touchline(key, ltp, lut=self.model.feed_time)
+
+    @precondition(lambda self: bool(self.asked))
+    @rule(which=WHO, ltp=st.integers(1, 10**7), is_new=st.booleans(), ahead_s=STEPS)
+    def tick(self, which: int, ltp: int, is_new: bool, ahead_s: int) -> None:
+        """Something trades that was asked for, or the feed repeats itself."""
         model = self.model
+        key = list(self.asked)[which % len(self.asked)]
         if is_new or key not in model.states:
             model.states[key] = touchline(key, ltp, lut=model.feed_time)
-        if key not in self.asked:
-            return
         update = sent(model.states[key], model.feed_time + ahead_s * SECOND)
         if self.feed_tells_time and ahead_s <= 60:
             model.feed_time = update.sent
@@ -310,16 +339,21 @@ class HubMachine(RuleBasedStateMachine):
         self.feed(*messages)
         self.settle()
 
+    @precondition(lambda self: self.model.feed_is_up)
     @rule()
-    def feed_comes_or_goes(self) -> None:
-        """The feed is lost, or found again: then all that is wanted is asked for."""
-        model = self.model
-        model.feed_is_up = not model.feed_is_up
+    def lose_feed(self) -> None:
+        """The line to the feed breaks."""
+        self.model.feed_is_up = False
         self.asked.clear()
-        if not model.feed_is_up:
-            self.hub.upstream("down", model.now)
-            self.settle()
-            return
+        self.hub.upstream("down", self.model.now)
+        self.settle()
+
+    @precondition(lambda self: not self.model.feed_is_up)
+    @rule()
+    def find_feed(self) -> None:
+        """The feed is dialled and lets us in: then all that is wanted is asked for."""
+        model = self.model
+        model.feed_is_up = True
         self.hub.upstream("connected", model.now)
         if self.feed_tells_time:
             model.move_market_time(model.feed_time)
@@ -398,7 +432,10 @@ class HubMachine(RuleBasedStateMachine):
             assert self.asked.keys() == self.model.wanted()
 
     def teardown(self) -> None:
-        """Let go of the files."""
+        """Let everyone read to the end, and let go of the files."""
+        self.save_and_ask()
+        for name, connection in self.live.items():
+            self.read(self.model.peers[name], connection)
         self.store.close()
         shutil.rmtree(self.root)
 
@@ -409,14 +446,22 @@ class WallClockHubMachine(HubMachine):
     feed_tells_time = False
 
 
+class SlowClientsHubMachine(HubMachine):
+    """The same with clients that read nothing for long after they have come."""
+
+    all_are_slow = True
+
+
 def sent(state: Touchline, time: int) -> Touchline:
     """Return a state as the feed sends it at a time."""
     return msgspec.structs.replace(state, sent=time)
 
 
-LIMITS = settings(max_examples=60, stateful_step_count=40, deadline=None)
+LIMITS = settings(max_examples=100, stateful_step_count=40, deadline=None)
 
 TestHub = HubMachine.TestCase
 TestHub.settings = LIMITS
 TestHubByTheWallClock = WallClockHubMachine.TestCase
 TestHubByTheWallClock.settings = LIMITS
+TestHubWithSlowClients = SlowClientsHubMachine.TestCase
+TestHubWithSlowClients.settings = LIMITS

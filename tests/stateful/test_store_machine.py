@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 
 from hypothesis import settings
@@ -11,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from streamer.clients import ClientChanges, ClientRecord
 from streamer.store import ClientStore
+from tests.scratch import scratch
 from tests.streamer.client_strategies import FEW_CLIENT_IDS, apply, changes
 
 
@@ -25,7 +25,7 @@ class StoreMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.kept: dict[str, ClientRecord] = {}
-        self.root = Path(tempfile.mkdtemp(prefix="odin-streamer-test-"))
+        self.root = scratch()
         self.crashes = 0
         self.path = self.root / "sessions.db"
         self.store = ClientStore.open(self.path)
