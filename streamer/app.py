@@ -39,6 +39,9 @@ from streamer.upstream import Upstream, UpstreamSettings
 
 _logger = logging.getLogger("streamer")
 
+MUTE_AFTER_S: Final = {"wall": 30.0, "feed": 10.0}
+"""How long the feed may say nothing while something is expected of it, by the clock in use."""
+
 STATUS_CLEAN: Final = 0
 STATUS_FAILED: Final = 1
 STATUS_INTERRUPTED: Final = 130
@@ -140,10 +143,15 @@ class _App:
             on_messages=self._take,
             on_state=self._server.upstream,
             interest=hub.interest,
-            settings=UpstreamSettings(dialect=Dialect(config.upstream_dialect)),
-            # A real feed says nothing while the market is closed; a simulated
-            # one speaks always.
-            expects_messages=lambda: config.clock == "feed" or hub.market_open,
+            settings=UpstreamSettings(
+                dialect=Dialect(config.upstream_dialect),
+                mute_after_s=MUTE_AFTER_S[config.clock],
+            ),
+            # A real feed says nothing while the market is closed, or nothing
+            # is asked of it; a simulated one speaks each second.
+            expects_messages=lambda: (
+                config.clock == "feed" or (hub.market_open and bool(hub.interest()))
+            ),
             clock=now,
         )
 
