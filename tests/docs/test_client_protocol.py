@@ -25,9 +25,11 @@ def test_every_rule_has_a_test_that_names_it() -> None:
     named: set[str] = set()
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                if node.name.startswith("test_"):
-                    named.update(re.findall(r"\b[CRSPMH]-\d+\b", ast.get_docstring(node) or ""))
+            match node:
+                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                    if name.startswith("test_"):
+                        sentence = ast.get_docstring(node) or ""
+                        named.update(re.findall(r"\b[CRSPMH]-\d+\b", sentence))
     assert [rule for rule in RULES if rule not in named] == []
 
 
