@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from streamer.errors import ConfigError, OdinError, RecordingError
+from simulator.record_command import record
+from simulator.synth_command import synth
+from streamer.errors import ConfigError, RecordingError
 
 STATUS_FAILED = 1
 STATUS_USAGE = 2
@@ -37,12 +38,6 @@ Exit status:
   2    wrong usage
   3    the recording is unusable
   130  interrupted
-"""
-
-SYNTH_EXAMPLES = """
-\b
-Example:
-  odin-sim synth --date 2025-09-04 --seed 1 -o day.parquet
 """
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -220,44 +215,8 @@ def replay(db: Path | None, passes: int, **options: Any) -> None:
     sys.exit(status)
 
 
-@cli.command(epilog=SYNTH_EXAMPLES)
-@click.option(
-    "--date",
-    "day",
-    required=True,
-    type=click.DateTime(["%Y-%m-%d"]),
-    metavar="YYYY-MM-DD",
-    help="The trading day.",
-)
-@click.option("--universe", default="nifty50", show_default=True, help="Which stocks.")
-@click.option("--profile", default="normal", show_default=True, help="Which kind of day.")
-@click.option(
-    "--seed",
-    default=1,
-    show_default=True,
-    type=click.IntRange(0),
-    help="The same seed makes the same day.",
-)
-@click.option("-o", "--output", "path", required=True, type=_FILE, help="The recording to write.")
-def synth(day: datetime, universe: str, profile: str, seed: int, path: Path) -> None:
-    """Make a synthetic trading day; its manifest is written beside it."""
-    from simulator.synth import write_day
-
-    try:
-        made = write_day(
-            path,
-            day=date(day.year, day.month, day.day),
-            seed=seed,
-            universe=universe,
-            profile=profile,
-        )
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from error
-    except OdinError as error:
-        raise click.ClickException(str(error)) from error
-    except OSError as error:
-        raise click.ClickException(f"{path}: cannot be written ({error.strerror})") from error
-    click.echo(f"{path}: {made.rows:,} rows, {made.size_bytes:,} bytes, sha256 {made.sha256}")
+cli.add_command(record)
+cli.add_command(synth)
 
 
 def main() -> None:
