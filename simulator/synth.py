@@ -2,7 +2,8 @@
 A synthetic day as a file: the recording and, beside it, its manifest.
 
 ``write_day(path, day=..., seed=...)`` is what ``odin-sim synth`` does. What
-happens on the day is `simulator.market`'s subject, what a recording looks like
+happens on the day is `simulator.market`'s subject, how many stocks are made
+with little memory `simulator.blocks`', what a recording looks like
 `simulator.columns`'.
 """
 
@@ -10,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,17 +22,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from simulator.blocks import Blocks, Made
 from simulator.columns import BY_NAME, UNTOLD, Batch, Int64Array, Kind
-from simulator.market import FIGURES, PROFILES, MarketDay, synthesise
+from simulator.market import FIGURES, Market
+from simulator.profiles import PROFILES, Halt, Profile
 from simulator.recording import METADATA_KEY, Recording
-from simulator.universe import Stock, nifty_50
+from simulator.timetables import timetable_of
+from simulator.universe import Index, Stock, nifty_50
+from simulator.universe_files import NAMED, universe_of
 from streamer.calendar import TradingCalendar
 from streamer.errors import ConfigError
+from streamer.instruments import InstrumentTable
 from streamer.ist import ist_rfc3339
 from streamer.odin.tags import InstrumentKey
 
-UNIVERSES: dict[str, Callable[[], tuple[Stock, ...]]] = {"nifty50": nifty_50}
-"""The universes that have a name; the indices are made with each."""
+DEFECTS = ("none", "real")
+"""Whether a day is as it should be, or has the late and stale rows of real feeds."""
 
 ROW_GROUP_ROWS = 32_768
 _MS = 1_000_000
@@ -58,6 +65,8 @@ class Manifest(msgspec.Struct, frozen=True):
         seed: What the day was drawn from.
         universe: Which stocks.
         profile: Which kind of day.
+        timetable: Which phases it has.
+        defects: ``none``, or ``real``.
         rows: How many.
         first: Time of the first row.
         last: Time of the last row.
@@ -85,71 +94,192 @@ class Manifest(msgspec.Struct, frozen=True):
     content_sha256: str
     writer: str
     units: dict[str, str]
+    timetable: str = "classic"
+    defects: str = "none"
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """
+    Which synthetic day is wanted; the same values make the same rows.
+
+    Args:
+        day: A day with an ordinary session.
+        seed: 0 or more.
+        universe: ``nifty50``, a number of stocks, or a file of symbols.
+        profile: Which kind of day.
+        timetable: By name; None for the one of the day.
+        affects: Symbols of the stocks that something happens to on a day of
+            the profile; empty: drawn by the seed.
+        halt: Level and time of the market-wide halt, ``10@11:05``; None: the profile's.
+        defects: ``none``, or ``real``.
+
+    """
+
+    day: date
+    seed: int = 1
+    universe: str = NAMED
+    profile: str = "normal"
+    timetable: str | None = None
+    affects: tuple[str, ...] = ()
+    halt: str | None = None
+    defects: str = "none"
+
+    @property
+    def options(self) -> str:
+        """The options of ``odin-sim synth`` that ask for it."""
+        words = [f"--date {self.day} --universe {self.universe} --profile {self.profile}"]
+        if self.timetable is not None:
+            words.append(f"--timetable {self.timetable}")
+        words += [f"--affects {symbol}" for symbol in self.affects]
+        if self.halt is not None:
+            words.append(f"--halt {self.halt}")
+        if self.defects != "none":
+            words.append(f"--defects {self.defects}")
+        return " ".join([*words, f"--seed {self.seed}"])
+
+    def market(self, stocks: Sequence[Stock]) -> Market:
+        """
+        Return the plan of the day.
+
+        Args:
+            stocks: Of its universe.
+
+        Raises:
+            ConfigError: If a name is unknown or does not go with another.
+
+        """
+        by_symbol = {stock.symbol: stock for stock in stocks}
+        by_token = {stock.token: stock for stock in stocks}
+        affected = None
+        if self.affects:
+            unknown = [symbol for symbol in self.affects if symbol not in by_symbol]
+            if unknown:
+                raise ConfigError(
+                    f"affected stock {unknown[0]!r} found; one of the universe expected"
+                )
+            affected = tuple(by_symbol[symbol] for symbol in self.affects)
+        market = Market(
+            self.day,
+            self.seed,
+            self._profile(),
+            timetable=self.timetable,
+            affected=affected,
+            # A file may tell other levels of a member; the indices go by them.
+            members=tuple(by_token.get(stock.token, stock) for stock in nifty_50()),
+            defects=_chosen(DEFECTS, self.defects, "defects") == "real",
+        )
+        missing = [s.symbol for s in market.affected_stocks() if s.symbol not in by_symbol]
+        if missing:
+            raise ConfigError(
+                f"profile {self.profile} affects {missing[0]} by seed {self.seed}, which is not in "
+                f"the universe; name {market.profile.affects} of its stocks with --affects"
+            )
+        return market
+
+    def _profile(self) -> Profile:
+        profile = PROFILES[_chosen(PROFILES, self.profile, "profile")]
+        if self.halt is None:
+            return profile
+        if profile.halt is None:
+            raise ConfigError(f"profile {profile.name} has no halt; --halt goes with profile halt")
+        level, _, at = self.halt.partition("@")
+        hour, colon, minute = at.partition(":")
+        if not (
+            level.isdigit() and colon and len(hour + minute) == 4 and (hour + minute).isdigit()
+        ):
+            raise ConfigError(f"halt {self.halt!r} found; LEVEL@HH:MM expected, such as 10@11:05")
+        return msgspec.structs.replace(profile, halt=Halt(int(level), at))
 
 
 def write_day(
     path: Path,
+    wanted: Wanted,
     *,
-    day: date,
-    seed: int,
-    universe: str = "nifty50",
-    profile: str = "normal",
+    workers: int = 1,
+    made: Made | None = None,
+    instruments: InstrumentTable | None = None,
     calendar: TradingCalendar | None = None,
 ) -> Manifest:
     """
     Make a synthetic day and write it to ``path``, its manifest beside it as ``.json``.
 
     Both files appear whole, under temporary names first; files that were there
-    are replaced.
+    are replaced. Memory does not depend on the number of stocks.
+
+    Args:
+        path: The recording.
+        wanted: Which day.
+        workers: Processes that make it; they do not change a byte.
+        made: Is told now and then how many stocks have been made, of how many.
+        instruments: Knows the tokens of symbols; by default the bundled table.
+        calendar: By default the one that comes with the server.
 
     Raises:
-        ConfigError: If universe or profile do not exist, or the day has no
-            ordinary session.
+        ConfigError: If what is wanted cannot be made.
         OSError: If the files cannot be written.
 
     """
-    made = synthesise(
-        day,
-        stocks=_named(UNIVERSES, universe, "universe")(),
-        index_stocks=nifty_50(),
-        seed=seed,
-        profile=_named(PROFILES, profile, "profile"),
-        calendar=calendar,
-    )
-    rows = made.rows
-    keys = [instrument.key for instrument in made.instruments]
+    stocks = universe_of(wanted.universe, instruments or InstrumentTable.bundled())
+    market = wanted.market(stocks)
+    market.check(calendar or TradingCalendar.bundled())
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        blocks = Blocks(market, stocks, Path(folder))
+        blocks.make(workers, made)
+        return _write(path, wanted, blocks)
+
+
+def _write(path: Path, wanted: Wanted, blocks: Blocks) -> Manifest:
     origin: dict[str, Any] = {
         "source": "synthetic",
         "licence": "MIT",
-        "date": day.isoformat(),
-        "seed": seed,
-        "universe": universe,
-        "profile": profile,
-        "content_sha256": content_hash(keys, [rows]),
+        "date": wanted.day.isoformat(),
+        "seed": wanted.seed,
+        "universe": wanted.universe,
+        "profile": wanted.profile,
     }
-    _write_whole(path, lambda part: _write_table(_table(made, origin), part))
-    written = path.read_bytes()
+    # The footer precedes the rows, so these are merged twice; that is cheaper than to hold them.
+    span = _Span()
+    keys = [instrument.key for instrument in blocks.instruments]
+    origin["content_sha256"] = content_hash(keys, span.of(blocks.rows()))
+    more = {"timetable": wanted.timetable, "affects": list(wanted.affects), "halt": wanted.halt}
+    more["defects"] = wanted.defects if wanted.defects != "none" else None
+    footer = {**origin, **{name: value for name, value in more.items() if value}}
+    _write_whole(path, lambda part: _write_rows(blocks.rows(), blocks.instruments, footer, part))
     manifest = Manifest(
         file=path.name,
-        command=(
-            f"odin-sim synth --date {day} --universe {universe} --profile {profile} "
-            f"--seed {seed} -o {path.as_posix()}"
-        ),
-        rows=len(rows.ts),
-        first=ist_rfc3339(int(rows.ts[0])),
-        last=ist_rfc3339(int(rows.ts[-1])),
-        size_bytes=len(written),
-        sha256=hashlib.sha256(written).hexdigest(),
+        command=f"odin-sim synth {wanted.options} -o {path.as_posix()}",
+        rows=span.rows,
+        first=ist_rfc3339(span.first),
+        last=ist_rfc3339(span.last),
+        size_bytes=path.stat().st_size,
+        sha256=_file_hash(path),
         writer=f"pyarrow {pa.__version__}",
         units={
             "ts": "milliseconds, Asia/Kolkata",
             **{name: _unit(name) for name in FIGURES},
         },
+        timetable=timetable_of(wanted.day, wanted.timetable).name,
+        defects=wanted.defects,
         **origin,
     )
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
     _write_whole(path.with_suffix(".json"), lambda part: part.write_bytes(text))
     return manifest
+
+
+class _Span:
+    """Counts rows that pass, and remembers the first and the last time."""
+
+    def __init__(self) -> None:
+        self.rows = self.first = self.last = 0
+
+    def of(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Yield the batches."""
+        for batch in batches:
+            self.first = self.first or int(batch.ts[0])
+            self.last = int(batch.ts[-1])
+            self.rows += len(batch.ts)
+            yield batch
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -196,20 +326,76 @@ def _little_endian(values: Int64Array) -> bytes:
     return values.astype("<i8").tobytes()
 
 
-def _named(choices: Mapping[str, Any], name: str, what: str) -> Any:
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _chosen(choices: Iterable[str], name: str, what: str) -> str:
     if name not in choices:
-        raise ConfigError(f"{what} {name!r} found; one of {', '.join(sorted(choices))} expected")
-    return choices[name]
+        raise ConfigError(f"{what} {name!r} found; one of {', '.join(choices)} expected")
+    return name
 
 
 def _unit(name: str) -> str:
     return "rupees" if BY_NAME[name].kind is Kind.PRICE else "shares"
 
 
-def _table(made: MarketDay, origin: Mapping[str, Any]) -> Any:
-    rows = made.rows
-    symbols = [instrument.symbol for instrument in made.instruments]
-    tokens = np.array([instrument.token for instrument in made.instruments], dtype=np.int32)
+def _write_rows(
+    batches: Iterable[Batch],
+    instruments: Sequence[Stock | Index],
+    footer: Mapping[str, Any],
+    path: Path,
+) -> None:
+    symbols = pa.array([instrument.symbol for instrument in instruments])
+    tokens = np.array([instrument.token for instrument in instruments], dtype=np.int32)
+    metadata = {METADATA_KEY: msgspec.json.encode({**footer, "simulated": True})}
+    writer = None
+    try:
+        for batch in _in_row_groups(batches):
+            table = _table(batch, symbols, tokens).replace_schema_metadata(metadata)
+            if writer is None:
+                writer = pq.ParquetWriter(
+                    path,
+                    table.schema,
+                    compression="zstd",
+                    compression_level=9,
+                    use_dictionary=[name for name in table.column_names if name not in _ENCODINGS],
+                    column_encoding=_ENCODINGS,
+                )
+            writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _in_row_groups(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Yield the rows in batches of a row group's size, but for the last."""
+    waiting: list[Batch] = []
+    rows = 0
+    for batch in batches:
+        waiting.append(batch)
+        rows += len(batch.ts)
+        while rows >= ROW_GROUP_ROWS:
+            whole = _joined(waiting)
+            yield whole.rows(slice(0, ROW_GROUP_ROWS))
+            waiting = [whole.rows(slice(ROW_GROUP_ROWS, None))]
+            rows -= ROW_GROUP_ROWS
+    if rows:
+        yield _joined(waiting)
+
+
+def _joined(batches: Sequence[Batch]) -> Batch:
+    if len(batches) == 1:
+        return batches[0]
+    return Batch(
+        np.concatenate([batch.ts for batch in batches]),
+        np.concatenate([batch.instrument for batch in batches]),
+        {name: np.concatenate([batch.figures[name] for batch in batches]) for name in FIGURES},
+    )
+
+
+def _table(rows: Batch, symbols: Any, tokens: Any) -> Any:
     none = np.zeros(len(rows.ts), dtype=np.int8)
     columns = {
         "ts": pa.array(rows.ts // _MS, type=pa.timestamp("ms", "Asia/Kolkata")),
@@ -221,20 +407,7 @@ def _table(made: MarketDay, origin: Mapping[str, Any]) -> Any:
         values = rows.figures[name]
         is_price = BY_NAME[name].kind is Kind.PRICE
         columns[name] = pa.array(values / 100 if is_price else values, mask=values == UNTOLD)
-    footer = msgspec.json.encode({**origin, "simulated": True})
-    return pa.table(columns).replace_schema_metadata({METADATA_KEY: footer})
-
-
-def _write_table(table: Any, path: Path) -> None:
-    pq.write_table(
-        table,
-        path,
-        row_group_size=ROW_GROUP_ROWS,
-        compression="zstd",
-        compression_level=9,
-        use_dictionary=[name for name in table.column_names if name not in _ENCODINGS],
-        column_encoding=_ENCODINGS,
-    )
+    return pa.table(columns)
 
 
 def _write_whole(path: Path, write: Callable[[Path], object]) -> None:

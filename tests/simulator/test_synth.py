@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from simulator.recording import METADATA_KEY
 from simulator.replay import Replay
-from simulator.synth import content_hash, read_manifest, recording_hash, write_day
+from simulator.synth import Wanted, content_hash, read_manifest, recording_hash, write_day
 from streamer.errors import ConfigError
 from tests.simulator.parquet_files import DAY, at, opened, write
 from tests.simulator.recording_strategies import FullRow, columns_of, tapes
@@ -65,10 +66,9 @@ def test_the_shipped_day_is_made_again(tmp_path: Path) -> None:
     """The manifest's command makes the same rows, and the same bytes with the same writer (5 s)."""
     made = write_day(
         tmp_path / "again.parquet",
-        day=date.fromisoformat(MANIFEST.date),
-        seed=MANIFEST.seed,
-        universe=MANIFEST.universe,
-        profile=MANIFEST.profile,
+        Wanted(
+            date.fromisoformat(MANIFEST.date), MANIFEST.seed, MANIFEST.universe, MANIFEST.profile
+        ),
     )
     assert made.content_sha256 == MANIFEST.content_sha256
     assert made.rows == MANIFEST.rows
@@ -171,15 +171,67 @@ def test_no_rows_have_a_hash() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"universe": "nifty51"}, "universe 'nifty51' found; one of nifty50 expected"),
-        ({"profile": "strange"}, "profile 'strange' found; one of .*normal.* expected"),
+        ({"universe": "nifty51"}, "universe 'nifty51' found; nifty50, a number of stocks, or a"),
+        ({"universe": "0"}, "universe 0 found; 1 to 5,000 stocks expected"),
+        ({"profile": "strange"}, "profile 'strange' found; one of normal, .* expected"),
+        ({"timetable": "old"}, "timetable 'old' found; one of classic, .* expected"),
+        ({"defects": "some"}, "defects 'some' found; one of none, real expected"),
+        ({"affects": ("SBIN",)}, "1 affected stocks found; profile normal has 0"),
+        ({"profile": "record", "affects": ("SBIN", "SBIN")}, "1 affected .* record has 2"),
+        ({"profile": "split", "affects": ("X",)}, "'X' found; one of the universe expected"),
+        ({"profile": "split", "universe": "1", "seed": 3}, "is not in the universe; name 1 of its"),
+        ({"halt": "10@11:05"}, "profile normal has no halt"),
+        ({"profile": "halt", "halt": "10"}, "halt '10' found; LEVEL@HH:MM expected"),
+        ({"profile": "halt", "halt": "12@11:05"}, "a halt at 12 % found; one at 10, 15 or 20"),
+        ({"profile": "halt", "halt": "10@14:30"}, "there is none at 10 % from 14:30 on"),
+        ({"profile": "halt", "halt": "10@09:15"}, "one from 09:16 to 15:28 expected"),
+        ({"day": date(2025, 9, 6)}, "2025-09-06 has no session; .* expected"),
     ],
+    ids=lambda value: "" if isinstance(value, str) else "_".join(map(str, value.values())),
 )
-def test_unknown_names_are_refused(tmp_path: Path, options: dict[str, str], message: str) -> None:
-    """A universe or profile that does not exist is refused, and no file appears."""
+def test_what_cannot_be_made_is_refused(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    """Unknown names, and options that do not go together, are refused, and no file appears."""
     with pytest.raises(ConfigError, match=message):
-        write_day(tmp_path / "a.parquet", day=DAY, seed=1, **options)  # type: ignore[arg-type]
+        write_day(tmp_path / "a.parquet", Wanted(**{"day": DAY} | options))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_manifests_command_asks_for_the_same(tmp_path: Path) -> None:
+    """Whatever was asked for stands in the command, and beside the rows in the footer."""
+    wanted = Wanted(DAY, 7, "2", "halt", timetable="cas-2026-08", halt="20@10:00", defects="real")
+    made = write_day(tmp_path / "a.parquet", wanted)
+    assert made.command == (
+        "odin-sim synth --date 2025-09-04 --universe 2 --profile halt --timetable cas-2026-08 "
+        f"--halt 20@10:00 --defects real --seed 7 -o {(tmp_path / 'a.parquet').as_posix()}"
+    )
+    assert (made.timetable, made.defects) == ("cas-2026-08", "real")
+    (footer,) = opened(tmp_path / "a.parquet").metadata
+    assert footer["halt"] == "20@10:00"
+    assert footer["defects"] == "real"
+
+
+def test_a_day_of_a_file_of_symbols(tmp_path: Path) -> None:
+    """The stocks of a file are written, and the indices, which are made of the NIFTY 50."""
+    (tmp_path / "mine.csv").write_text("symbol,token\nSBIN,\nMADEUP,77777\n", encoding="utf-8")
+    write_day(tmp_path / "a.parquet", Wanted(DAY, 1, str(tmp_path / "mine.csv")))
+    mine, shipped = pl.read_parquet(tmp_path / "a.parquet"), pl.read_parquet(SHIPPED)
+    assert set(mine["symbol"]) == {"SBIN", "MADEUP", "NIFTY 50", "NIFTY BANK"}
+    for symbol in ("SBIN", "NIFTY 50", "NIFTY BANK"):
+        is_symbol = pl.col("symbol") == symbol
+        own, other = (
+            frame.filter(is_symbol).with_columns(pl.col("symbol").cast(pl.String))
+            for frame in (mine, shipped)
+        )
+        assert own.equals(other)
+
+
+def test_workers_do_not_change_a_byte(tmp_path: Path) -> None:
+    """However many processes make a day, the file is the same (5 s)."""
+    wanted = Wanted(DAY, 3, "53")
+    one, two = (write_day(tmp_path / f"{n}.parquet", wanted, workers=n) for n in (1, 2))
+    assert one.sha256 == two.sha256
 
 
 def test_footer_is_json() -> None:
