@@ -41,13 +41,14 @@ class MarketHours:
         self.calendar = calendar
         self.clock = clock
         self.time: int | None = None
-        self._session: Session | None = None
+        self.session: Session | None = None
+        """The trading session that ``time`` falls into; None while the market is closed."""
         self._next_change: int | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether ``time`` lies inside a trading session."""
-        return self._session is not None
+        return self.session is not None
 
     @property
     def next_timer(self) -> int | None:
@@ -67,7 +68,7 @@ class MarketHours:
         if time is None or (self._next_change is not None and time < self._next_change):
             return []
         session = self.calendar.session_at(time)
-        before, self._session = self._session, session
+        before, self.session = self.session, session
         self._next_change = self.calendar.next_change(time)
         if session == before:
             return []

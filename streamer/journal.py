@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from streamer.calendar import Session
 from streamer.health import calendar_gap
 from streamer.hub import Hub, UpstreamState
 from streamer.ist import IST_OFFSET_NS, NS_PER_DAY, ist_datetime
@@ -29,7 +30,7 @@ class Journal:
 
     def __init__(self, emit: Callable[[Event], None] | None = None) -> None:
         self._emit = emit
-        self._was_open = False
+        self._session: Session | None = None
         self._day: int | None = None
 
     def listening(self, host: str, port: int, url: str) -> None:
@@ -70,14 +71,14 @@ class Journal:
 
     def look_at(self, hub: Hub) -> None:
         """Tell what changed about the market since the last look."""
-        time = hub.hours.time
-        if hub.market_open is not self._was_open:
-            self._was_open = hub.market_open
-            _logger.info(
-                "market %s at %s IST",
-                "opened" if self._was_open else "closed",
-                "?" if time is None else ist_datetime(time),
-            )
+        time, session = hub.hours.time, hub.hours.session
+        before, self._session = self._session, session
+        if session != before:
+            # The session's own times: a fast replay may be far beyond them when we look.
+            if before is not None:
+                _logger.info("market closed at %s IST", ist_datetime(before.close))
+            if session is not None:
+                _logger.info("market open since %s IST", ist_datetime(session.open))
         if time is None:
             return
         day = (time + IST_OFFSET_NS) // NS_PER_DAY

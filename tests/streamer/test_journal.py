@@ -47,12 +47,12 @@ def test_without_a_parent_only_the_log_is_written(caplog: pytest.LogCaptureFixtu
 def test_open_and_close_are_noticed_once(caplog: pytest.LogCaptureFixture) -> None:
     """Looking often tells nothing twice."""
     desk, journal = Desk(), Journal()
-    for clock in ("09:00", "09:15", "12:00", "15:30", "16:00"):
+    for clock in ("09:00", "09:16", "12:00", "15:31", "16:00"):
         desk.tell_time(clock)
         journal.look_at(desk.hub)
         journal.look_at(desk.hub)
     assert [record.message for record in caplog.records] == [
-        "market opened at 2025-09-04 09:15:00 IST",
+        "market open since 2025-09-04 09:15:00 IST",
         "market closed at 2025-09-04 15:30:00 IST",
     ]
 
