@@ -214,7 +214,9 @@ def _times(array: Any) -> Int64Array:
     bad = (counts < _MIN_SECOND * per_second) | (counts >= _MAX_SECOND * per_second)
     if bad.any():
         row = int(bad.argmax())
-        raise BadValue(row, array[row], "the time is out of range", "a time from 1990 to 2099")
+        # As it stands in the file: such a time may be none that Python could show.
+        value = f"{int(counts[row])} {array.type.unit} since 1970"
+        raise BadValue(row, value, "the time is out of range", "a time from 1990 to 2099")
     nanoseconds: Int64Array = counts * (NS_PER_SECOND // per_second)
     return nanoseconds
 

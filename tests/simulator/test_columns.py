@@ -49,3 +49,12 @@ def test_a_float_of_32_bits_is_noise_free_enough(rupees: float) -> None:
     """Prices that passed through 32-bit floats are the same prices."""
     array = pa.array([float(np.float32(rupees))], pa.float64())
     assert to_integers(BY_NAME["ltp"], array).tolist() == [round(rupees * 100)]
+
+
+@pytest.mark.parametrize(("count", "unit"), [(5, "ns"), (2**62, "s"), (-(2**62), "ms")])
+def test_times_that_python_cannot_show_are_refused_all_the_same(count: int, unit: str) -> None:
+    """The value stands in the refusal as it stands in the file."""
+    array = pa.array([count], pa.int64()).cast(pa.timestamp(unit, "UTC"))
+    with pytest.raises(BadValue) as refused:
+        to_integers(BY_NAME["ts"], array)
+    assert refused.value.value == f"{count} {unit} since 1970"
