@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from simulator.check_command import check
 from simulator.record_command import record
 from simulator.synth_command import synth
 from streamer.errors import ConfigError, RecordingError
@@ -215,6 +216,7 @@ def replay(db: Path | None, passes: int, **options: Any) -> None:
     sys.exit(status)
 
 
+cli.add_command(check)
 cli.add_command(record)
 cli.add_command(synth)
 
