@@ -32,7 +32,7 @@ from streamer.calendar import TradingCalendar
 from streamer.instruments import Instrument, InstrumentTable
 from streamer.ist import IST_OFFSET_NS, NS_PER_DAY, NS_PER_SECOND, ist_date
 
-__all__ = ["BIN_NS", "Inspection", "inspect"]
+__all__ = ["BIN_NS", "Inspection", "inspect", "manifest_of"]
 
 BIN_NS: Final = 300 * NS_PER_SECOND
 """The density of a day is counted by five minutes."""
@@ -329,7 +329,7 @@ class _File:
 
     def _look_at_hashes(self) -> None:
         """Compare a usable file with what its footer and its manifest say of it."""
-        manifest = _manifest(self._path)
+        manifest = manifest_of(self._path)
         if "sha256" in manifest:
             with self._path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -361,7 +361,7 @@ def footer(schema: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _manifest(path: Path) -> dict[str, Any]:
+def manifest_of(path: Path) -> dict[str, Any]:
     """Return what stands in the manifest beside a file; empty if there is none."""
     beside = path.with_suffix(".json")
     try:
