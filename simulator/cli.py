@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from simulator.check_command import check
+from simulator.info_command import info
 from simulator.record_command import record
 from simulator.synth_command import synth
 from streamer.errors import ConfigError, RecordingError
@@ -217,6 +218,7 @@ def replay(db: Path | None, passes: int, **options: Any) -> None:
 
 
 cli.add_command(check)
+cli.add_command(info)
 cli.add_command(record)
 cli.add_command(synth)
 
