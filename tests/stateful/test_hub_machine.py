@@ -65,13 +65,19 @@ LAST = at("00:00", date(2025, 9, 24))
 WHO = st.integers(0, 9)
 STOCKS = st.lists(st.sampled_from([*NAMES, UNKNOWN]), min_size=1, max_size=6)
 SECONDS = st.sampled_from([0.2, 1, 3, 9.8, 29, 30, 31, HOUSEKEEPING_S, 90_000, 270_000])
-STEPS = st.sampled_from([0, 0, 1, 30, 60, 61])
+AHEAD_S = st.sampled_from([0, 0, 1, 30, 60, 61])
 """How far ahead of the feed's time an update may say it is; 61 s is not believed."""
+
+Tick = tuple[int, int, bool, int]
+"""Which of the instruments asked for, its price, whether it changed, how far ahead."""
+
+TICK = st.tuples(WHO, st.integers(1, 10**7), st.booleans(), AHEAD_S)
 
 TIMES = st.sampled_from(
     [
-        *(at(clock) for clock in ("09:14:59", "09:15:00", "12:00:00", "15:29:30", "15:30:00")),
-        *(at(clock, FRIDAY) for clock in ("09:00:00", "09:15:00", "15:29:59")),
+        *(at(clock) for clock in ("12:00:00", "13:30:00", "15:29:30", "09:15:00")),
+        *(at(clock, FRIDAY) for clock in ("09:15:00", "10:00:00", "15:29:59", "09:00:00")),
+        *(at(clock) for clock in ("09:14:59", "15:30:00")),
         at("12:00:00", SATURDAY),
     ]
 )
@@ -111,6 +117,7 @@ class HubMachine(RuleBasedStateMachine):
         self.live: dict[str, Connection] = {}
         self.ghosts: list[Connection] = []
         self.dirty: set[Connection] = set()
+        self.age = 0
         self.asked: dict[InstrumentKey, None] = {}
         self.settle()
         self.find_feed()
@@ -119,6 +126,7 @@ class HubMachine(RuleBasedStateMachine):
 
     def settle(self) -> None:
         """Save, let the feed be asked and answer, and let the clients read."""
+        self.age += 1
         self.save_and_ask()
         for name, connection in self.live.items():
             if not self.model.peers[name].is_slow:
@@ -189,6 +197,10 @@ class HubMachine(RuleBasedStateMachine):
             self.connect(who)
             self.subscribe(who, stocks, None)
 
+    def has_lived(self) -> bool:
+        """Return whether enough has happened to this process for its end to be of interest."""
+        return self.age > 15
+
     # --- clients
 
     @rule(who=WHO)
@@ -210,7 +222,7 @@ class HubMachine(RuleBasedStateMachine):
             assert old.closing[0] == SESSION_REPLACED
             self.ghosts.append(old)
         if self.all_are_slow:
-            self.turn_slow(list(self.live).index(name))
+            self.stop_reading(name)
         self.settle()
 
     @precondition(lambda self: len(self.names) < 4)
@@ -273,6 +285,19 @@ class HubMachine(RuleBasedStateMachine):
         self.settle()
 
     @precondition(is_anyone_there)
+    @rule(who=WHO, which=WHO)
+    def change_mind(self, who: int, which: int) -> None:
+        """A client unsubscribes something and subscribes it again, in one breath."""
+        name, connection = self.someone(who)
+        stock = list(NAMES)[which % len(NAMES)]
+        for action in ("unsubscribe", "subscribe"):
+            request = json.dumps({"action": action, "stocks": [stock]})
+            self.hub.receive(connection, request, self.model.now)
+        self.model.unsubscribe(name, [stock])
+        self.model.subscribe(name, [stock], None)
+        self.settle()
+
+    @precondition(is_anyone_there)
     @rule(who=WHO)
     def get_subscriptions(self, who: int) -> None:
         """A client asks what it subscribes."""
@@ -281,7 +306,7 @@ class HubMachine(RuleBasedStateMachine):
         self.model.peers[name].tell(("subscriptions", tuple(self.model.subscriptions[name])))
         self.settle()
 
-    @precondition(is_anyone_there)
+    @precondition(lambda self: self.is_anyone_there() and not self.all_are_slow)
     @rule(who=WHO)
     def turn_slow(self, who: int) -> None:
         """A client stops reading, or reads all that waits and goes on."""
@@ -292,8 +317,13 @@ class HubMachine(RuleBasedStateMachine):
             self.read(peer, connection)
             peer.is_slow = False
         else:
-            connection.outbox.slow = peer.is_slow = True
-            peer.gets_all = self.model.delivery[name] == "all"
+            self.stop_reading(name)
+
+    def stop_reading(self, name: str) -> None:
+        """Let what is sent to a client wait from now on."""
+        peer = self.model.peers[name]
+        self.live[name].outbox.slow = peer.is_slow = True
+        peer.gets_all = self.model.delivery[name] == "all"
 
     # --- the feed
 
@@ -304,18 +334,21 @@ class HubMachine(RuleBasedStateMachine):
             self.model.states[key] = touchline(key, ltp, lut=self.model.feed_time)
 
     @precondition(lambda self: bool(self.asked))
-    @rule(which=WHO, ltp=st.integers(1, 10**7), is_new=st.booleans(), ahead_s=STEPS)
-    def tick(self, which: int, ltp: int, is_new: bool, ahead_s: int) -> None:
-        """Something trades that was asked for, or the feed repeats itself."""
+    @rule(ticks=st.lists(TICK, min_size=1, max_size=4))
+    def tick(self, ticks: list[Tick]) -> None:
+        """Something trades that was asked for, or the feed repeats itself; all in one frame."""
         model = self.model
-        key = list(self.asked)[which % len(self.asked)]
-        if is_new or key not in model.states:
-            model.states[key] = touchline(key, ltp, lut=model.feed_time)
-        update = sent(model.states[key], model.feed_time + ahead_s * SECOND)
-        if self.feed_tells_time and ahead_s <= 60:
-            model.feed_time = update.sent
-        model.update(update)
-        self.feed(update)
+        updates: list[ServerMessage] = []
+        for which, ltp, is_new, ahead_s in ticks:
+            key = list(self.asked)[which % len(self.asked)]
+            if is_new or key not in model.states:
+                model.states[key] = touchline(key, ltp, lut=model.feed_time)
+            update = sent(model.states[key], model.feed_time + ahead_s * SECOND)
+            if self.feed_tells_time and ahead_s <= 60:
+                model.feed_time = update.sent
+            updates.append(update)
+            model.update(update)
+        self.feed(*updates)
         self.settle()
 
     @precondition(lambda self: self.feed_tells_time)
@@ -379,6 +412,7 @@ class HubMachine(RuleBasedStateMachine):
             self.save_and_ask()
         self.settle()
 
+    @precondition(lambda self: self.has_lived())
     @rule()
     def stop(self) -> None:
         """The server says good-bye to everyone, ends, and is started again."""
@@ -395,6 +429,7 @@ class HubMachine(RuleBasedStateMachine):
         self.store.close()
         self.begin_process()
 
+    @precondition(lambda self: self.has_lived())
     @rule()
     def crash(self) -> None:
         """The process dies with no warning: what is on disk at that moment is all there is."""
@@ -447,7 +482,7 @@ class WallClockHubMachine(HubMachine):
 
 
 class SlowClientsHubMachine(HubMachine):
-    """The same with clients that read nothing for long after they have come."""
+    """The same with clients that read nothing until they are replaced or all ends."""
 
     all_are_slow = True
 
@@ -457,7 +492,7 @@ def sent(state: Touchline, time: int) -> Touchline:
     return msgspec.structs.replace(state, sent=time)
 
 
-LIMITS = settings(max_examples=100, stateful_step_count=40, deadline=None)
+LIMITS = settings(max_examples=200, stateful_step_count=40, deadline=None)
 
 TestHub = HubMachine.TestCase
 TestHub.settings = LIMITS
