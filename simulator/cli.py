@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from simulator.check_command import check
+from simulator.facts_command import facts
 from simulator.info_command import info
 from simulator.record_command import record
 from simulator.synth_command import synth
@@ -221,6 +222,7 @@ cli.add_command(check)
 cli.add_command(info)
 cli.add_command(record)
 cli.add_command(synth)
+cli.add_command(facts)
 
 
 def main() -> None:

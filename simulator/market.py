@@ -34,6 +34,9 @@ from streamer.ist import ist_ns
 __all__ = ["FIGURES", "PROFILES", "Market", "MarketDay", "Profile", "in_time_order", "synthesise"]
 
 _AFFECTED = 3  # the generator's word for the stocks that something happens to
+_FALL = 5  # and for the market's fall before a halt
+_DEFECTS = 4  # and for a tape's defects
+_SHOCKS = 0.005  # of the fall, together
 _FALL_S = 1_500  # before a halt, the market falls for so long
 _LAST_STEP_S = 3  # and breaks through the level in the last seconds
 _LAST_STEP = 0.002
@@ -141,7 +144,7 @@ class Market(msgspec.Struct, frozen=True):
     def _finished(self, stock: Stock, tape: Tape) -> Tape:
         if not self.defects:
             return tape
-        return with_defects(tape, self._generator(stock.token, 4))
+        return with_defects(tape, self._generator(stock.token, _DEFECTS))
 
     def _as_it_begins(self, stock: Stock) -> Stock:
         """Return a stock as the day finds it: of one share, several may have become."""
@@ -194,7 +197,11 @@ class Market(msgspec.Struct, frozen=True):
         start = max(0, last - _FALL_S)
         drift = np.zeros(SECONDS)
         just_above = 1 - halt.level / 100 + _LAST_STEP / 2
-        drift[start:last] = np.log(just_above / level) / (last - start)
+        # Faster and faster, not in a straight line; the shocks leave the sum as it is.
+        faster = np.arange(1, last - start + 1, dtype=np.float64)
+        shocks = self._generator(0, _FALL).normal(0, _SHOCKS / np.sqrt(last - start), len(faster))
+        drift[start:last] = np.log(just_above / level) * faster / faster.sum()
+        drift[start:last] += shocks - shocks.mean()
         drift[last] = np.log(1 - _LAST_STEP)
         trading = np.ones(SECONDS, dtype=np.bool_)
         trading[halt.second : halt.resumes] = False

@@ -7,30 +7,29 @@ import msgspec
 import numpy as np
 import pytest
 
-from simulator.columns import UNTOLD, Batch, Int64Array
-from simulator.market import FIGURES, PROFILES, MarketDay, Profile, synthesise
-from simulator.universe import INDICES, Index, Stock, nifty_50
+from simulator.columns import UNTOLD, Batch
+from simulator.market import FIGURES, PROFILES, Market, MarketDay, Profile
+from simulator.universe import INDICES, Index, Stock, largest
+from streamer.calendar import TradingCalendar
 from streamer.errors import ConfigError
 from streamer.instruments import Instrument, tick_size
-from tests.simulator.market_facts import SECONDS, Facts, measure, misses
+from tests.simulator.market_days import (
+    SEEDS,
+    STOCKS,
+    Tapes,
+    day_of,
+    held,
+    outside,
+    series_of,
+    tapes,
+    values_of,
+)
 from tests.simulator.parquet_files import DAY, at
 
-STOCKS = nifty_50()
 OPEN, CLOSE = at("09:15"), at("15:30")
 WILD = msgspec.structs.replace(
     PROFILES["normal"], name="wild", stock_volatility=0.3, gap=0.2, stock_gap=0.2
 )
-
-
-def day_of(
-    seed: int,
-    stocks: tuple[Stock, ...] = STOCKS,
-    index_stocks: tuple[Stock, ...] = STOCKS,
-    profile: Profile = PROFILES["normal"],
-    day: date = DAY,
-) -> MarketDay:
-    """A synthetic day."""
-    return synthesise(day, stocks=stocks, index_stocks=index_stocks, seed=seed, profile=profile)
 
 
 @pytest.fixture(scope="module")
@@ -39,31 +38,10 @@ def made() -> MarketDay:
     return day_of(1)
 
 
-Tapes = dict[Stock | Index, Batch]
-
-
-def tapes(made: MarketDay) -> Tapes:
-    """Each instrument's rows."""
-    order = np.argsort(made.rows.instrument, kind="stable")
-    by_instrument = made.rows.rows(order)
-    counts = np.bincount(by_instrument.instrument, minlength=len(made.instruments))
-    ends = np.cumsum(counts).tolist()
-    starts = [0, *ends[:-1]]
-    return {
-        instrument: by_instrument.rows(slice(start, end))
-        for instrument, start, end in zip(made.instruments, starts, ends, strict=True)
-    }
-
-
 @pytest.fixture(scope="module")
 def made_tapes(made: MarketDay) -> Tapes:
     """Its rows by instrument."""
     return tapes(made)
-
-
-def facts(made: MarketDay) -> Facts:
-    """The day measured: its stocks, and the NIFTY 50 behind them."""
-    return measure(made.rows, OPEN, len(made.instruments) - len(INDICES))
 
 
 def tick_of(stock: Stock) -> int:
@@ -71,28 +49,11 @@ def tick_of(stock: Stock) -> int:
     return tick_size(Instrument(1, stock.token, stock.symbol, "NSE", "EQ"), DAY, stock.prev_close)
 
 
-def held(values: Int64Array) -> Int64Array:
-    """Each value where it is told, else the last told one; 0 before."""
-    told = np.maximum.accumulate(np.where(values != UNTOLD, np.arange(len(values)), -1))
-    return np.where(told >= 0, values[told], 0)
-
-
-def test_a_day_looks_like_a_real_one(made: MarketDay) -> None:
-    """Every figure lies where those of real days lie."""
-    assert misses(facts(made)) == {}
-
-
-def test_the_measure_tells_a_walk_from_a_market() -> None:
-    """Plain geometric Brownian motion with even volume does not pass for a real day."""
-    rng = np.random.default_rng(1)
-    count = 20
-    number = np.tile(np.arange(count + 1, dtype=np.int32), SECONDS)
-    ts = np.repeat(OPEN + np.arange(SECONDS, dtype=np.int64) * 10**9, count + 1)
-    walks = np.cumsum(rng.normal(0, 1e-4, (SECONDS, count + 1)), axis=0)
-    ltp = np.rint(140_000 * np.exp(walks)).astype(np.int64).ravel()
-    volume = np.repeat(np.arange(1, SECONDS + 1, dtype=np.int64) * 300, count + 1)
-    missed = misses(measure(Batch(ts, number, {"ltp": ltp, "volume": volume}), OPEN, count))
-    assert {"kurtosis", "absolute_1", "pairwise", "absolute_return", "volume"} <= missed.keys()
+@pytest.mark.parametrize("seed", range(1, SEEDS + 1))
+def test_a_day_looks_like_a_real_one(seed: int) -> None:
+    """Every figure lies where those of real days lie; ODIN_SEEDS says for how many seeds."""
+    stocks, index = series_of(day_of(seed))
+    assert outside(values_of(stocks, index), len(stocks)) == {}
 
 
 @pytest.mark.parametrize("profile", [PROFILES["normal"], WILD], ids=lambda profile: profile.name)
@@ -194,7 +155,7 @@ def test_an_index_is_the_sum_of_its_members(made_tapes: Tapes, index: Index) -> 
 
 def test_a_tape_does_not_depend_on_the_others(made_tapes: Tapes) -> None:
     """A symbol's rows, and the indices, are the same whichever others are made."""
-    few = day_of(1, stocks=(STOCKS[36], STOCKS[3]))
+    few = day_of(1, (STOCKS[36], STOCKS[3]))
     assert [i.symbol for i in few.instruments] == [
         STOCKS[36].symbol,
         STOCKS[3].symbol,
@@ -210,9 +171,8 @@ def test_a_tape_does_not_depend_on_the_others(made_tapes: Tapes) -> None:
 
 def test_seeds_and_days_differ() -> None:
     """Another seed is another day, and so is another date."""
-    few = STOCKS[:5]
     last = [
-        day_of(seed, few[:1], few, day=day).rows.figures["ltp"][-1]
+        day_of(seed, STOCKS[:1], day=day).rows.figures["ltp"][-1]
         for seed, day in ((1, DAY), (2, DAY), (1, date(2025, 9, 5)))
     ]
     assert all(a != b for a, b in pairwise([*last, last[0]]))
@@ -223,3 +183,51 @@ def test_only_ordinary_sessions_are_made(day: date) -> None:
     """A weekend, a holiday or a Muhurat has no session from 09:15 to 15:30."""
     with pytest.raises(ConfigError, match=f"{day} has .* from 09:15 to 15:30 IST expected"):
         day_of(1, STOCKS[:1], day=day)
+
+
+def test_a_made_up_stock_does_not_depend_on_the_others() -> None:
+    """Its tape is the same in any universe that has it, and so is the stock."""
+    calendar = TradingCalendar.bundled()
+    market = Market(DAY, 4)
+    market.check(calendar)
+    many, few = largest(700), largest(60)
+    assert many[:60] == few
+    alone = dict(market.tapes([many[55]]))[many[55]]
+    together = dict(market.tapes(many[52:58]))[many[55]]
+    assert (alone.ms == together.ms).all()
+    assert all((alone.figures[name] == together.figures[name]).all() for name in FIGURES)
+
+
+@pytest.mark.parametrize("rank", [51, 120, 400, 900, 1_900, 2_400, 4_999])
+def test_stocks_of_every_liquidity_are_possible(rank: int) -> None:
+    """However little a stock trades: on the grid, in its band, uncrossed; volume rises."""
+    stock = largest(rank)[-1]
+    ((_, tape),) = Market(DAY, 2).tapes([stock])
+    ltp, volume = tape.figures["ltp"], tape.figures["volume"]
+    bid, ask = held(tape.figures["bid_price"]), held(tape.figures["ask_price"])
+    tick = tick_of(stock)
+    assert (np.diff(tape.ms) >= 0).all()
+    assert (np.diff(volume) >= 0).all()
+    for prices in (ltp, bid, ask):
+        assert (prices % tick == 0).all()
+    assert (abs(ltp - stock.prev_close) <= stock.prev_close * stock.band).all()
+    assert ((bid < ask) | (ask == 0)).all()
+
+
+def test_the_less_is_traded_the_fewer_are_the_updates() -> None:
+    """3,000 stocks make about 200 updates a second, by their classes."""
+    ranks = [60, 150, 400, 800, 1_500, 2_500]
+    stocks = largest(3_000)
+    counts = [len(tape.ms) for _, tape in Market(DAY, 1).tapes([stocks[r - 1] for r in ranks])]
+    assert counts == sorted(counts, reverse=True)
+    sizes = [50, 150, 250, 500, 1_000, 1_000]
+    total = sum(count * size for count, size in zip(counts, sizes, strict=True))
+    assert 2_000_000 < total < 7_000_000
+
+
+def test_affected_stocks_are_drawn_by_the_seed() -> None:
+    """Which stocks a profile's event happens to depends on seed and day, and they differ."""
+    drawn = {Market(DAY, seed, PROFILES["record"]).affected_stocks() for seed in range(20)}
+    assert len(drawn) > 15
+    assert all(len(set(pair)) == 2 for pair in drawn)
+    assert Market(DAY, 1).affected_stocks() == ()
