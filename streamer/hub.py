@@ -551,8 +551,9 @@ class Hub:
             self._send_error(connection, "empty_request", text, request.request_id)
             return
         client = connection.client
+        before = client.unlisted
         outcome = unsubscribe(client, request.stocks, self.instruments)
-        if outcome.changed:
+        if outcome.changed or client.unlisted != before:
             self._unsaved[client.client_id] = None
         self._interest.remove(outcome.changed, connection)
         for key in outcome.changed:

@@ -79,6 +79,8 @@ def unsubscribe(client: Client, stocks: Sequence[object], instruments: Instrumen
     outcome = Outcome(is_known=True)
     if tuple(stocks) == EVERYTHING:
         outcome.named = {found.key: found.symbol for found in subscribed(client, instruments)}
+        # Else what no list knows today would be back on another day (rule P-3).
+        client.unlisted = ()
     else:
         for item in stocks:
             instrument, name = resolve(item, instruments)

@@ -363,6 +363,18 @@ def test_p5_what_expired_while_the_server_was_down_is_removed_at_start() -> None
     assert desk.saved == {}
 
 
+def test_p3_everything_is_also_what_no_list_names_any_more() -> None:
+    """P-3: after unsubscribing ``*`` nothing comes back when an instrument is listed again."""
+    delisted = (1, 999_999_999)
+    for instruments in ((delisted,), (SBIN, delisted)):
+        desk = Desk(records=[ClientRecord("app", instruments, Desk().now)])
+        connection = desk.connect()
+        desk.ask(connection, {"action": "unsubscribe", "stocks": ["*"]})
+        assert desk.saved == {}
+        desk.disconnect(connection)
+        assert desk.hub.clients == 0
+
+
 def test_a_subscription_that_no_list_names_any_more_is_kept_for_later() -> None:
     """An instrument gone from the list is neither shown nor lost."""
     gone = (1, 999_999)
