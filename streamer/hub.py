@@ -18,6 +18,7 @@ from __future__ import annotations
 import heapq
 import re
 import secrets
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
@@ -47,6 +48,10 @@ RATE_LIMIT_ABUSED: Final = 4429
 SESSION_REPLACED: Final = 4501
 
 HOUSEKEEPING_S: Final = 3600.0
+"""How long after one round of looking after all clients the next begins."""
+
+HOUSEKEEPING_CLIENTS: Final = 10
+"""How many are looked after at once, each second: saving all in one go would hold up everything."""
 
 
 class Hub:
@@ -96,10 +101,11 @@ class Hub:
         self._heartbeats: list[tuple[int, int, Connection]] = []
         self._heartbeats_begun = 0
         self._next_housekeeping = now + seconds(HOUSEKEEPING_S)
+        self._to_look_after: deque[str] = deque()
         for record in records:
             listed = [key for key in record.instruments if instruments.get(key) is not None]
             self._clients[record.client_id] = Client.from_record(record, listed)
-        self._expire(now)
+        self._expire(list(self._clients), now)
         self._pass_time(now)
 
     # --- reading
@@ -381,8 +387,10 @@ class Hub:
             heapq.heappush(self._heartbeats, (following, order, connection))
         self._interest.pass_time(now)
         if now >= self._next_housekeeping:
-            self._next_housekeeping = now + seconds(HOUSEKEEPING_S)
-            self._expire(now)
+            left = self._to_look_after = self._to_look_after or deque(self._clients)
+            count = min(HOUSEKEEPING_CLIENTS, len(left))
+            self._expire([left.popleft() for _ in range(count)], now)
+            self._next_housekeeping = now + seconds(1.0 if left else HOUSEKEEPING_S)
 
     # --- results
 
@@ -611,9 +619,12 @@ class Hub:
             connection.closing = (code, reason)
             self._dirty[connection] = None
 
-    def _expire(self, now: int) -> None:
+    def _expire(self, client_ids: Iterable[str], now: int) -> None:
         """Forget clients that were not seen for their time; note that others were (rule P-5)."""
-        for client in list(self._clients.values()):
+        for client_id in client_ids:
+            client = self._clients.get(client_id)
+            if client is None:
+                continue
             if client.connection is not None:
                 client.last_seen = now
                 if client.is_worth_keeping:

@@ -12,7 +12,7 @@ import msgspec
 from streamer import store
 from streamer.clients import ClientChanges, ClientRecord, Delivery
 from streamer.connection import HubSettings
-from streamer.hub import HOUSEKEEPING_S
+from streamer.hub import HOUSEKEEPING_CLIENTS, HOUSEKEEPING_S
 from streamer.store import ClientStore
 
 PAGE = (Path(__file__).parents[2] / "docs" / "persistence.md").read_text(encoding="utf-8")
@@ -70,6 +70,7 @@ def test_the_numbers_are_the_code_s() -> None:
     settings = HubSettings()
     assert f"{settings.session_ttl_s / 86400:.0f} days" in PAGE
     assert f"{settings.made_up_ttl_s / 3600:.0f} hours" in PAGE
-    assert HOUSEKEEPING_S == 3600, "the page says that the server looks once an hour"
+    assert HOUSEKEEPING_S == 3600, "the page says that the server looks every hour"
+    assert HOUSEKEEPING_CLIENTS == 10, "the page says that it looks at ten clients a second"
     kinds = " or ".join(f"`{kind}`" for kind in Delivery.__args__)  # type: ignore[attr-defined]
     assert f"| `delivery` | {kinds} " in PAGE

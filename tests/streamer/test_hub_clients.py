@@ -10,7 +10,7 @@ import pytest
 from streamer.clients import ClientRecord
 from streamer.clock import WallClock
 from streamer.connection import HubSettings
-from streamer.hub import RATE_LIMIT_ABUSED, SESSION_REPLACED, SLOW_CONSUMER
+from streamer.hub import HOUSEKEEPING_S, RATE_LIMIT_ABUSED, SESSION_REPLACED, SLOW_CONSUMER
 from tests.streamer.desk import (
     RELIANCE,
     SBIN,
@@ -353,6 +353,23 @@ def test_p5_a_session_in_use_does_not_expire_even_over_a_crash() -> None:
     after_crash = Desk(records=desk.saved.values(), now=desk.now)
     (welcome,) = after_crash.read(after_crash.connect())
     assert welcome["data"]["restored"] is True
+
+
+def test_p5_many_clients_are_looked_after_a_few_at_a_time() -> None:
+    """P-5: each is noted as seen once a round, and no look at the clock saves more than ten."""
+    desk = Desk()
+    for number in range(35):
+        desk.subscribe(desk.connect(f"app-{number}"), "SBIN")
+    seen: list[str] = []
+    until = desk.now + round(1.5 * HOUSEKEEPING_S) * SECOND
+    while desk.hub.next_deadline() <= until:
+        desk.now = desk.hub.next_deadline()
+        desk.hub.handle_timer(desk.now)
+        changes = desk.hub.take_changes()
+        assert len(changes.saved) <= 10
+        assert {record.last_seen for record in changes.saved} <= {desk.now}
+        seen += [record.client_id for record in changes.saved]
+    assert seen == [f"app-{number}" for number in range(35)]
 
 
 def test_p5_what_expired_while_the_server_was_down_is_removed_at_start() -> None:
