@@ -33,14 +33,15 @@ from streamer.ist import ist_ns
 
 __all__ = ["FIGURES", "PROFILES", "Market", "MarketDay", "Profile", "in_time_order", "synthesise"]
 
-_AFFECTED = 3  # the generator's word for the stocks that something happens to
-_FALL = 5  # and for the market's fall before a halt
-_DEFECTS = 4  # and for a tape's defects
-_SHOCKS = 0.005  # of the fall, together
-_FALL_S = 1_500  # before a halt, the market falls for so long
-_LAST_STEP_S = 3  # and breaks through the level in the last seconds
+# Words of generators: for what is drawn besides the common factor and the tapes.
+_AFFECTED, _DEFECTS, _FALL = 3, 4, 5
+
+# Before a halt the market falls, faster and faster, and breaks through the level at the end.
+_FALL_S = 1_500
+_FALL_VOLATILITY = 0.005
+_LAST_STEP_S = 3
 _LAST_STEP = 0.002
-_REBOUND = 0.01
+_REBOUND = 0.01  # when trading resumes
 
 
 class MarketDay(NamedTuple):
@@ -197,9 +198,11 @@ class Market(msgspec.Struct, frozen=True):
         start = max(0, last - _FALL_S)
         drift = np.zeros(SECONDS)
         just_above = 1 - halt.level / 100 + _LAST_STEP / 2
-        # Faster and faster, not in a straight line; the shocks leave the sum as it is.
+        # Shocks as large in either direction: the market arrives where it should.
         faster = np.arange(1, last - start + 1, dtype=np.float64)
-        shocks = self._generator(0, _FALL).normal(0, _SHOCKS / np.sqrt(last - start), len(faster))
+        shocks = self._generator(0, _FALL).normal(
+            0, _FALL_VOLATILITY / np.sqrt(last - start), len(faster)
+        )
         drift[start:last] = np.log(just_above / level) * faster / faster.sum()
         drift[start:last] += shocks - shocks.mean()
         drift[last] = np.log(1 - _LAST_STEP)
