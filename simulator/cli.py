@@ -15,9 +15,9 @@ from typing import Any
 import click
 
 from simulator.check_command import check
+from simulator.convert_command import convert
 from simulator.facts_command import facts
 from simulator.info_command import info
-from simulator.convert_command import convert
 from simulator.record_command import record
 from simulator.synth_command import synth
 from streamer.errors import ConfigError, RecordingError
@@ -220,8 +220,8 @@ def replay(db: Path | None, passes: int, **options: Any) -> None:
 
 
 cli.add_command(check)
-cli.add_command(info)
 cli.add_command(convert)
+cli.add_command(info)
 cli.add_command(record)
 cli.add_command(synth)
 cli.add_command(facts)
