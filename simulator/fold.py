@@ -10,6 +10,7 @@ for a batch of rows at a time; how the rows were cut into batches never shows.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -143,6 +144,18 @@ class DayFold:
         self._figures: dict[str, Int64Array] = {}
         self._open_at: dict[int, int] = {}
         self._follows: dict[tuple[int, int], bool] = {}
+
+    @property
+    def size_bytes(self) -> int:
+        """What its figures take in memory."""
+        return self._day.nbytes * (1 + len(self._figures))
+
+    def copy(self) -> DayFold:
+        """Return the same state, to be folded further on its own."""
+        twin = copy.copy(self)
+        twin._day = self._day.copy()
+        twin._figures = {name: values.copy() for name, values in self._figures.items()}
+        return twin
 
     def closes_from(self, now: int) -> int:
         """Return from when on a row may give the previous close of the day of ``now``."""

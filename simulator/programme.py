@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from simulator.replay import Replay, Update
+from simulator.replay import Place, Replay, Update
 
 __all__ = ["Burst", "Programme"]
 
@@ -64,16 +64,26 @@ class Programme:
         self._begin()
         self._jumped = True
 
+    def go(self, place: Place) -> None:
+        """Go to a place of the replay; the next burst has ``jumped`` set."""
+        self._replay.go(place)
+        self._begin_at(place.ts)
+        self._jumped = True
+
     def _begin(self) -> None:
         self._replay.begin()
-        self._next_second = self.start - self.start % _SECOND_NS
+        self._begin_at(self.start)
+
+    def _begin_at(self, ts: int) -> None:
+        self._from = ts
+        self._next_second = ts - ts % _SECOND_NS
 
     def next_due(self) -> int | None:
         """Return the simulated time of the next heartbeat or update; None after the last."""
         row = self._replay.next_due()
         if self._next_second > self._last_second:
             return row
-        beat = max(self._next_second, self.start)
+        beat = max(self._next_second, self._from)
         return beat if row is None else min(beat, row)
 
     def take(self, until: int, limit: int) -> list[Burst]:

@@ -2,9 +2,10 @@
 Which updates of a recording are due, and each instrument's state on the way.
 
 A :class:`Replay` stands at a place in its window and moves forward when it is
-asked for what is due; it knows no clock, so the same window gives the same
-updates at any speed. Reading is the recording's business, the figures of the
-day are `simulator.fold`'s.
+asked for what is due, or to any other place that it is sent to; it knows no
+clock, so the same window gives the same updates at any speed. Reading is the
+recording's business, the figures of the day are `simulator.fold`'s, and
+`simulator.checkpoints` keeps a change of place from reading it all again.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from simulator.checkpoints import ROWS_APART, Checkpoint, Checkpoints
 from simulator.columns import DEPTH_LEVELS, Batch, Int32Array, Int64Array
 from simulator.depth import made_up_levels, made_up_orders
 from simulator.fold import DEPTH_COLUMNS, DayFold
@@ -92,9 +94,11 @@ class _Layout:
     looked at, and a hundred thousand tuples of integers cost time and memory.
     """
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, shift: int) -> None:
         own = set(recording.figure_columns)
         self.instruments = recording.instruments
+        self.keys = recording.keys
+        self.shift = shift
         self.has_depth = bool(own & set(DEPTH_COLUMNS))
         self.has_levels = bool(own & _LEVEL_PRICES)
         self.names = (*_TOUCHLINE, *_DEPTH) if self.has_depth else _TOUCHLINE
@@ -113,6 +117,24 @@ class _Layout:
             else:
                 packed[:, column] = folded.figures[name]
         return packed.view(f"V{8 * len(self.names)}").ravel()
+
+    def packed(self, folded: Batch) -> _Packed:
+        """Return the rows as they wait to become updates, with the times that are told."""
+        if self.shift:
+            figures = folded.figures | {"ltt": folded.figures["ltt"] + self.shift}
+            folded = Batch(folded.ts + self.shift, folded.instrument, figures)
+        return _Packed(folded.ts, folded.instrument, folded.figures["ltp"], self.pack(folded))
+
+    def updates(self, packed: _Packed, rows: slice) -> Iterator[Update]:
+        """Make updates of some of the rows."""
+        return map(
+            Update,
+            packed.ts[rows].tolist(),
+            map(self.keys.__getitem__, packed.instrument[rows].tolist()),
+            packed.ltp[rows].tolist(),
+            repeat(self),
+            packed.figures[rows].tolist(),
+        )
 
 
 class Update:
@@ -175,7 +197,8 @@ class Update:
                 _told_levels(t, t.ask_qty, t.ask, told[_PER_SIDE:]),
             )
         instrument = self._layout.instruments[self.key]
-        tick = tick_size(instrument, ist_date(self.ts), t.close or t.ltp)
+        recorded_on = ist_date(self.ts - self._layout.shift)
+        tick = tick_size(instrument, recorded_on, t.close or t.ltp)
         buys, sells = made_up_levels(t, tick)
         if told:
             buys = (_with_orders(buys[0], told[0]), *buys[1:])
@@ -233,12 +256,16 @@ class Replay:
         keys: Only these instruments; None for all.
         calendar: Tells when a session opens and which day is the next; by
             default the one that comes with the server.
+        shift: Nanoseconds added to every time that is told; all moments that
+            the replay is asked for and gives are shifted ones. What a row
+            means for its day follows from when it was recorded.
+        rows_apart: How far apart checkpoints lie at first.
 
     Raises:
         RecordingError: If no row of these instruments lies in the window.
 
-    Stands at the start at first. Not to be shared by threads, with one
-    exception: `prefetch` may run in another one.
+    Stands at the start at first. Not to be shared by threads, with two
+    exceptions: `prefetch` and `find` may run in another one.
     """
 
     def __init__(
@@ -249,13 +276,16 @@ class Replay:
         end: int,
         keys: Collection[InstrumentKey] | None = None,
         calendar: TradingCalendar | None = None,
+        shift: int = 0,
+        rows_apart: int = ROWS_APART,
     ) -> None:
-        self.start = start
-        self.end = end
+        self.start = start + shift
+        self.end = end + shift
+        self.shift = shift
         self.keys = None if keys is None else frozenset(keys)
         self._recording = recording
         self._calendar = calendar if calendar is not None else TradingCalendar.bundled()
-        self._layout = _Layout(recording)
+        self._layout = _Layout(recording, shift)
         self.rows_total = recording.count(start, end, keys=self.keys)
         """How many updates the window has."""
         if not self.rows_total:
@@ -268,19 +298,67 @@ class Replay:
                 file=", ".join(str(path) for path in recording.paths),
             )
         self.rows_taken = 0
-        """How many of them have been taken since the start."""
-        # Guards reading and folding, which `prefetch` may do in another thread.
-        self._reading = threading.Lock()
-        self._state: dict[InstrumentKey, Update] = {}
-        self._block: list[Update] = []
-        self._times: list[int] = []
-        self._position = 0
-        self._begin()
+        """How many of them lie behind the present place."""
+        first = Checkpoint(start, 0, self._folded_to(start))
+        self._checkpoints = Checkpoints(first, rows_apart=rows_apart)
+        self.go(self.find(self.start))
 
     def begin(self) -> None:
         """Go to the start: each instrument's state is that of its rows before, on that day."""
-        if self.rows_taken:
-            self._begin()
+        if self.rows_taken or self._now != self.start:
+            self.seek(self.start)
+
+    def seek(self, to: int) -> None:
+        """
+        Go to ``to``: the replay is as one whose window begins there.
+
+        Raises:
+            ValueError: If ``to`` is not in the window; its end counts as in it.
+            RecordingError: If a file has been changed since it was opened.
+
+        """
+        self.go(self.find(to))
+
+    def find(self, to: int) -> Place:
+        """
+        Return the place at ``to``, for `go`.
+
+        It is found from the checkpoint before it, which is less than two row
+        groups away where the replay has been before. May run in another
+        thread while the replay is used.
+
+        Raises:
+            ValueError: If ``to`` is not in the window; its end counts as in it.
+            RecordingError: If a file has been changed since it was opened.
+
+        """
+        if not self.start <= to <= self.end:
+            raise ValueError(
+                f"{ist_datetime(to)} IST found; a time in the window from"
+                f" {ist_datetime(self.start)} to {ist_datetime(self.end)} IST expected"
+            )
+        at = to - self.shift
+        before = self._checkpoints.before(at)
+        reader = _Reader(before, self._checkpoints, self._layout)
+        for batch in self._recording.batches(before.ts, at, keys=self.keys):
+            reader.fold(batch)
+        states = reader.latest(at)
+        rows = reader.rows
+        reader.incoming = self._recording.batches(at, self.end - self.shift, keys=self.keys)
+        reader.prefetch()
+        return Place(to, rows, {update.key: update for update in states}, reader)
+
+    def go(self, place: Place) -> None:
+        """Continue from a place, which is used up by that."""
+        self._reader = place.reader
+        self._rows = _Packed.nothing()
+        self._offset = 0
+        self._block: list[Update] = []
+        self._times: list[int] = []
+        self._position = 0
+        self._now = place.ts
+        self.rows_taken = place.rows
+        self._state = place.states
 
     def next_due(self) -> int | None:
         """Return the time of the next update; None at the end."""
@@ -316,7 +394,7 @@ class Replay:
     def state(self, key: InstrumentKey) -> Update | None:
         """Return an instrument's last update on the present day; None before its first row."""
         update = self._state.get(key)
-        if update is None or ist_date(update.ts) != ist_date(self._now):
+        if update is None or ist_date(update.ts - self.shift) != ist_date(self._now - self.shift):
             return None
         return update
 
@@ -327,76 +405,95 @@ class Replay:
         May run in another thread while the replay is used, so that `take` need
         not read in the middle of pacing.
         """
-        with self._reading:
-            if len(self._ready) >= READ_AHEAD:
-                return False
-            return self._read()
+        return self._reader.prefetch()
 
-    def _begin(self) -> None:
-        with self._reading:
-            self._ready: deque[_Packed] = deque()
-            self._fold = self._folded_to_start()
-            self._incoming = self._recording.batches(self.start, self.end, keys=self.keys)
-        self._rows = _Packed.nothing()
-        self._offset = 0
-        self._block = []
-        self._times = []
-        self._position = 0
-        self._now = self.start
-        self.rows_taken = 0
-        before = self._packed(self._fold.latest(self.start))
-        self._state = {update.key: update for update in self._updates(before, slice(None))}
-
-    def _folded_to_start(self) -> DayFold:
+    def _folded_to(self, start: int) -> DayFold:
         """Return the days folded up to the start; the day before gives the previous closes."""
         recording = self._recording
         fold = DayFold(len(recording.keys), recording.figure_columns, self._calendar)
-        midnight = ist_midnight(ist_date(self.start))
+        midnight = ist_midnight(ist_date(start))
         earlier = recording.batches(
-            fold.closes_from(self.start), midnight, keys=self.keys, figures=("ltp",)
+            fold.closes_from(start), midnight, keys=self.keys, figures=("ltp",)
         )
         for batch in earlier:
             fold.note_closes(batch)
-        for batch in recording.batches(midnight, self.start, keys=self.keys):
+        for batch in recording.batches(midnight, start, keys=self.keys):
             fold.fold(batch)
         return fold
-
-    def _read(self) -> bool:
-        batch = next(self._incoming, None)
-        if batch is None:
-            return False
-        self._ready.append(self._packed(self._fold.fold(batch)))
-        return True
-
-    def _packed(self, folded: Batch) -> _Packed:
-        return _Packed(
-            folded.ts, folded.instrument, folded.figures["ltp"], self._layout.pack(folded)
-        )
 
     def _next_block(self) -> bool:
         """Make the next updates; return False at the end."""
         if self._offset >= len(self._rows.ts):
-            with self._reading:
-                if not self._ready and not self._read():
-                    return False
-                self._rows = self._ready.popleft()
+            rows = self._reader.take()
+            if rows is None:
+                return False
+            self._rows = rows
             self._offset = 0
-        rows = slice(self._offset, self._offset + BLOCK_ROWS)
-        self._block = list(self._updates(self._rows, rows))
-        self._times = self._rows.ts[rows].tolist()
+        block = slice(self._offset, self._offset + BLOCK_ROWS)
+        self._block = list(self._layout.updates(self._rows, block))
+        self._times = self._rows.ts[block].tolist()
         self._position = 0
         self._offset += BLOCK_ROWS
         return True
 
-    def _updates(self, packed: _Packed, rows: slice) -> Iterator[Update]:
-        return map(
-            Update,
-            packed.ts[rows].tolist(),
-            map(self._recording.keys.__getitem__, packed.instrument[rows].tolist()),
-            packed.ltp[rows].tolist(),
-            repeat(self._layout),
-            packed.figures[rows].tolist(),
-        )
+
+class Place(NamedTuple):
+    """A moment of a replay, ready to be continued from."""
+
+    ts: int
+    rows: int
+    states: dict[InstrumentKey, Update]
+    reader: _Reader
+
+
+class _Reader:
+    """
+    Reads on from a checkpoint, batch after batch, and leaves checkpoints on its way.
+
+    Its lock lets `prefetch` read in another thread.
+    """
+
+    def __init__(self, since: Checkpoint, checkpoints: Checkpoints, layout: _Layout) -> None:
+        self.incoming: Iterator[Batch] = iter(())
+        self.rows = since.rows
+        """How many rows of the window have been folded."""
+        self._fold = since.fold.copy()
+        self._last = since.ts - 1
+        self._checkpoints = checkpoints
+        self._layout = layout
+        self._ready: deque[_Packed] = deque()
+        self._lock = threading.Lock()
+
+    def fold(self, batch: Batch) -> Batch:
+        """Return the rows with every figure of the day so far."""
+        first = int(batch.ts[0])
+        # Rows of one time may lie in two batches: no checkpoint in between.
+        if first > self._last:
+            self._checkpoints.offer(first, self.rows, self._fold)
+        self._last = int(batch.ts[-1])
+        self.rows += len(batch.ts)
+        return self._fold.fold(batch)
+
+    def latest(self, now: int) -> list[Update]:
+        """Return the last update of each instrument that has had one on the day of ``now``."""
+        return list(self._layout.updates(self._layout.packed(self._fold.latest(now)), slice(None)))
+
+    def prefetch(self) -> bool:
+        """Read one batch ahead; tell whether there was one to read, and room for it."""
+        with self._lock:
+            return len(self._ready) < READ_AHEAD and self._read()
+
+    def take(self) -> _Packed | None:
+        """Return the next rows; None at the end."""
+        with self._lock:
+            return self._ready.popleft() if self._ready or self._read() else None
+
+    def _read(self) -> bool:
+        batch = next(self.incoming, None)
+        if batch is None:
+            return False
+        self._ready.append(self._layout.packed(self.fold(batch)))
+        return True
 
 
 class _Packed(NamedTuple):

@@ -100,6 +100,27 @@ def test_a_jump_is_told_once_before_any_update_is_taken(tmp_path: Path) -> None:
     assert [(b.second, b.jumped) for b in programme.take(end, 100)] == [(OPEN + SECOND, False)]
 
 
+def test_a_place_begins_with_its_time_and_the_states_there(tmp_path: Path) -> None:
+    """The jump's heartbeat is due at once, then the rows from there on, each once."""
+    rows: list[Row] = [(i * 500, 2885, 100 + i) for i in range(10)]
+    recording = open_tape(tmp_path / "tape.parquet", rows)
+    end = recording.end + 1
+    replay = Replay(recording, start=OPEN, end=end)
+    programme = Programme(replay, start=OPEN, end=end)
+    programme.take(end, 100)
+    for to_ms in (3200, 1500, 0):
+        to = OPEN + to_ms * 1_000_000
+        programme.go(replay.find(to))
+        assert programme.next_due() == to
+        (jump,) = programme.take(to, 100)
+        assert (jump.second, jump.updates, jump.jumped) == (to - to % SECOND, [], True)
+        state = replay.state((1, 2885))
+        before = [price for at, _, price in rows if at < to_ms]
+        assert (state and state.ltp) == (before[-1] * 100 if before else None)
+        rest = [u.ltp for burst in programme.take(end, 100) for u in burst.updates]
+        assert rest == [price * 100 for at, _, price in rows if at >= to_ms]
+
+
 def test_a_window_that_starts_within_a_second_begins_with_that_seconds_heartbeat(
     tmp_path: Path,
 ) -> None:

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.columns import Batch
 from simulator.recording import Recording
 from simulator.replay import BLOCK_ROWS, Replay, Update
 from streamer.errors import RecordingError
@@ -132,6 +135,107 @@ def test_begin_starts_over(tmp_path: Path) -> None:
     assert again is not None
     assert again.touchline == before.touchline
     assert touchlines(replay.take(FOREVER)) == touchlines(first)
+
+
+@given(data=st.data(), tape=tapes())
+@settings(max_examples=60)
+def test_after_a_seek_all_is_as_in_a_replay_that_begins_there(
+    tmp_path_factory: pytest.TempPathFactory,
+    data: st.DataObject,
+    tape: tuple[list[str], list[FullRow]],
+) -> None:
+    """Forwards and back, wherever it stood: the same states, then the same updates, to the end."""
+    columns, told = tape
+    path = tmp_path_factory.mktemp("replay") / "a.parquet"
+    size = data.draw(st.integers(1, 20))
+    recording = opened(write(path, columns_of(columns, told), row_group_size=size))
+    start, end = recording.start, recording.end + 1
+    tokens = sorted({token for _, token, _ in told})
+    keys = data.draw(st.none() | st.just([(1, tokens[0])]))
+    if not recording.count(start, end, keys=keys):
+        keys = None
+    apart = data.draw(st.integers(1, 10))
+    replay = Replay(recording, start=start, end=end, keys=keys, rows_apart=apart)
+    edges = [ts for ts, _, _ in told] + [told[-1][0] + 1]
+    for _ in range(data.draw(st.integers(1, 5))):
+        replay.take(data.draw(st.sampled_from(edges)), data.draw(st.integers(0, 30)))
+        to = data.draw(st.sampled_from(edges))
+        replay.seek(to)
+        assert replay.rows_taken == recording.count(start, to, keys=keys)
+        if not recording.count(to, end, keys=keys):
+            assert replay.next_due() is None
+            continue
+        fresh = Replay(recording, start=to, end=end, keys=keys)
+        for key in recording.keys:
+            there, expected = replay.state(key), fresh.state(key)
+            assert (there and there.touchline) == (expected and expected.touchline)
+        count = data.draw(st.integers(1, 60))
+        assert touchlines(replay.take(FOREVER, count)) == touchlines(fresh.take(FOREVER, count))
+    replay.begin()
+    assert touchlines(replay.take(FOREVER)) == touchlines(updates(recording, start, end, keys))
+
+
+def test_a_seek_to_where_it_has_been_reads_little(tmp_path: Path) -> None:
+    """It costs the rows since the checkpoint before, not those since the start of the file."""
+    columns = rows(20_000, ltp=[100 + i % 50 for i in range(20_000)])
+    path = write(tmp_path / "a.parquet", columns, row_group_size=500)
+    recording = opened(path)
+    replay = Replay(recording, start=recording.start, end=recording.end + 1, rows_apart=500)
+    while replay.take(FOREVER):
+        pass
+    read = 0
+    plain = recording.batches
+
+    def counted(start: int, end: int, **options: Any) -> Iterator[Batch]:
+        nonlocal read
+        for batch in plain(start, end, **options):
+            read += len(batch.ts)
+            yield batch
+
+    recording.batches = counted  # type: ignore[method-assign]
+    replay.seek(recording.start + 19_000 * SECOND)
+    assert read <= 2_000
+    (update,) = replay.take(FOREVER, 1)
+    assert update.ts == recording.start + 19_000 * SECOND
+
+
+def test_a_seek_out_of_the_window_is_refused(tmp_path: Path) -> None:
+    """The error tells the window; the replay stays where it was."""
+    recording = opened(write(tmp_path / "a.parquet", rows(600)))
+    replay = Replay(recording, start=at("09:16"), end=at("09:24"))
+    (first,) = replay.take(FOREVER, 1)
+    for to in (at("09:16") - 1, at("09:24") + 1):
+        with pytest.raises(ValueError, match="09:16:00 to 2025-09-04 09:24:00 IST expected"):
+            replay.seek(to)
+    assert replay.state(first.key) is first
+    replay.seek(at("09:24"))
+    assert replay.next_due() is None
+    assert replay.rows_taken == replay.rows_total
+
+
+@given(tape=tapes(), shift=st.integers(-(10**6), 10**6).map(lambda seconds: seconds * SECOND))
+@settings(max_examples=40)
+def test_a_shift_moves_every_time_and_nothing_else(
+    tmp_path_factory: pytest.TempPathFactory, tape: tuple[list[str], list[FullRow]], shift: int
+) -> None:
+    """Row, last trade, last update, header: all by the same; the figures stay the day's."""
+    columns, told = tape
+    path = tmp_path_factory.mktemp("replay") / "a.parquet"
+    recording = opened(write(path, columns_of(columns, told)))
+    start, end = recording.start, recording.end + 1
+    plain = Replay(recording, start=start, end=end)
+    shifted = Replay(recording, start=start, end=end, shift=shift)
+    assert (shifted.start, shifted.end) == (plain.start + shift, plain.end + shift)
+    while due := plain.take(FOREVER, 1):
+        (one,) = due
+        (other,) = shifted.take(FOREVER, 1)
+        t = one.touchline
+        assert other.touchline == msgspec.structs.replace(
+            t, ltt=t.ltt + shift, lut=t.lut + shift, sent=t.sent + shift
+        )
+        assert (other.ts, other.sent) == (one.ts + shift, one.sent + shift)
+        for key in recording.keys:
+            assert (plain.state(key) is None) == (shifted.state(key) is None)
 
 
 def test_rows_of_a_batch_come_in_blocks(tmp_path: Path) -> None:
@@ -283,7 +387,7 @@ def test_prefetching_changes_nothing(tmp_path: Path) -> None:
     recording = opened(write(tmp_path / "a.parquet", columns, row_group_size=100))
     plain = touchlines(updates(recording, recording.start, recording.end + 1))
     replay = Replay(recording, start=recording.start, end=recording.end + 1)
-    assert [replay.prefetch() for _ in range(3)] == [True, True, False]
+    assert [replay.prefetch() for _ in range(3)] == [True, False, False]
     stop = threading.Event()
 
     def read_ahead() -> None:
