@@ -104,7 +104,9 @@ def _listen_on(addresses: list[tuple[socket.AddressFamily, str]], port: int) -> 
 
 
 def _bind(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol named, the event loop sees a TCP socket in what this one accepts, and
+    # turns Nagle's algorithm off: else small frames wait some 20 ms for an acknowledgement.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
+from websockets.protocol import State
 
 from streamer.errors import ConfigError
+from streamer.links import StreamSocket
 from streamer.listening import listen, port_of, url_host
+from tests.streamer.serving import Serving
 
 
 def has_ipv6_loopback() -> bool:
@@ -84,3 +88,12 @@ def test_accepted_sockets_keep_little_unsent() -> None:
             accepted, _ = bound.accept()
             with accepted:
                 assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) < 1 << 18
+
+
+async def test_small_frames_leave_at_once(tmp_path: Path) -> None:
+    """What a client's socket is written is not held back for an acknowledgement of the last."""
+    async with Serving(tmp_path) as serving, serving.client() as client:
+        await client.until("welcome")
+        accepted = next(each for each in StreamSocket.everyone if each.state is State.OPEN)
+        plug = accepted.transport.get_extra_info("socket")
+        assert plug.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
