@@ -5,13 +5,17 @@ The one loop for every speed: let simulated time come to what is next, take
 what is due, send it, sleep until the absolute deadline of what follows. It
 says the time again whenever simulated time has not changed its second for a
 real second, so that a paused or slow replay does not look like a dead feed.
+A seek, a step, a pause and a change of speed take effect between two turns of
+that loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import NamedTuple
 
 from simulator.clock import SimClock
 from simulator.feed import FeedServer
@@ -19,6 +23,7 @@ from simulator.lateness import Lateness
 from simulator.programme import Burst, Programme
 from simulator.replay import Replay
 from simulator.timer import DeadlineTimer
+from streamer.ist import ist_datetime, ist_rfc3339
 
 __all__ = ["Player"]
 
@@ -27,6 +32,20 @@ _SECOND_NS = 1_000_000_000
 # The most that goes out before the sockets and other tasks get their turn.
 _BATCH = 1024
 _READ_AHEAD_GAP_NS = 50_000_000
+
+GAP_NS = 60 * _SECOND_NS
+"""Simulated time without an update that is told as a gap."""
+
+
+class _Step(NamedTuple):
+    """A run to a moment at the highest speed, on a clock that stands."""
+
+    to: int
+    done: asyncio.Event
+
+
+def _tell_nobody(_: str, __: Mapping[str, object]) -> None:
+    pass
 
 
 class Player:
@@ -40,7 +59,9 @@ class Player:
         feed: Where it is played.
         timer: Wakes the player.
         passes: How often the programme is played; None for ever.
-        wait_for_sockets: Let a slow connection hold everything back.
+        wait_for_sockets: Let a slow connection hold everything back, at any
+            speed; at ``max`` and in a step it always does.
+        tell: Hears of each event by its name, with what belongs to it.
 
     """
 
@@ -54,6 +75,7 @@ class Player:
         timer: DeadlineTimer,
         passes: int | None = 1,
         wait_for_sockets: bool = False,
+        tell: Callable[[str, Mapping[str, object]], None] = _tell_nobody,
     ) -> None:
         self.lateness = Lateness()
         """From when an update was due to when it was handed to the sockets; empty at ``max``."""
@@ -61,7 +83,10 @@ class Player:
         """Updates of the recording that were played, in all passes."""
         self.passes_done = 0
         self.finished = asyncio.Event()
-        """Set after the last pass."""
+        """Set after the last pass, until a seek leads away from its end."""
+        self.sought_back = asyncio.Event()
+        """Set by such a seek."""
+        self.started = asyncio.Event()
         self._replay = replay
         self._programme = programme
         self._clock = clock
@@ -69,6 +94,12 @@ class Player:
         self._timer = timer
         self._passes = passes
         self._wait_for_sockets = wait_for_sockets
+        self._tell = tell
+        self._held = False
+        self._changed_on_the_way = False
+        self._step: _Step | None = None
+        self._finding = False
+        self._seeks = asyncio.Lock()
         self._second = programme.start - programme.start % _SECOND_NS
         self._told_at = 0
         self._started_at: int | None = None
@@ -82,6 +113,26 @@ class Player:
         return self._second
 
     @property
+    def now(self) -> int:
+        """The simulated time."""
+        return self._clock.now()
+
+    @property
+    def paused(self) -> bool:
+        """Whether it is paused, by :meth:`pause` or after a step."""
+        return self._held
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Simulated seconds per second; None at ``max``."""
+        return self._clock.rate
+
+    @property
+    def passes(self) -> int | None:
+        """How often the programme is played; None for ever."""
+        return self._passes
+
+    @property
     def running_ns(self) -> int:
         """Real time since the start, up to the end of the last pass; 0 before the start."""
         if self._started_at is None:
@@ -91,18 +142,135 @@ class Player:
 
     @property
     def wanted_ns(self) -> int | None:
-        """How long all passes should take in real time; None at ``max`` and for ever."""
+        """
+        How long all passes should take in real time.
+
+        None at ``max``, for ever, and once somebody has taken a hand in it.
+        """
         rate = self._clock.rate
-        if rate is None or self._passes is None:
+        if rate is None or self._passes is None or self._changed_on_the_way:
             return None
         return int(self._passes * (self._programme.end - self._programme.start) / rate)
 
     def start(self) -> None:
-        """Let simulated time run; idempotent."""
+        """Let simulated time run, unless it has been paused; idempotent."""
         if self._started_at is None:
             self._started_at = time.monotonic_ns()
+            self.started.set()
+            self._tell("started", {})
+            self._run_on()
+
+    def pause(self) -> None:
+        """Let simulated time stand still; the feed goes on telling it."""
+        self._hold()
+        self._tell("paused", {})
+
+    def resume(self) -> None:
+        """Let simulated time run on; also starts what has not been started."""
+        self._end_step()
+        self._held = False
+        self.start()
+        self._run_on()
+        self._tell("resumed", {})
+
+    def set_rate(self, rate: Fraction | None) -> None:
+        """Run on at another speed; None is ``max``. A pause remains one."""
+        self._changed_on_the_way = True
+        self._clock.set_rate(rate)
+        self._timer.wake()
+        self._tell("speed", {"speed": "max" if rate is None else float(rate)})
+
+    def set_passes(self, passes: int | None) -> None:
+        """
+        Play the programme so often in all; None is for ever.
+
+        Raises:
+            ValueError: If it has been played as often, the present pass included.
+
+        """
+        if passes is not None and passes <= self.passes_done:
+            raise ValueError(
+                f"{passes} found; the pass being played is number {self.passes_done + 1},"
+                " that many or more expected"
+            )
+        self._passes = passes
+
+    async def seek(self, to: int) -> None:
+        """
+        Go to ``to``, forwards or back; paused or running as before.
+
+        Returns when the feed has been told: the time first, then the state of
+        each instrument that is subscribed. A step under way ends.
+
+        Raises:
+            ValueError: If ``to`` is not in the window.
+            RecordingError: If a file of the recording has been changed.
+
+        """
+        self._end_step()
+        async with self._seeks:
+            self._finding = True
+            try:
+                loop = asyncio.get_running_loop()
+                place = await loop.run_in_executor(None, self._replay.find, to)
+            finally:
+                self._finding = False
+                self._timer.wake()
+            self._end_step()
+            left = self._clock.now()
+            self._changed_on_the_way = True
+            self._programme.go(place)
+            self._clock.jump(to)
+            if self.finished.is_set():
+                self._play_pass_again()
+            self._send(self._programme.take(to, 1))
+            self._tell("seeked", {"left": ist_rfc3339(left)})
+
+    async def step(self, to: int) -> None:
+        """
+        Play up to ``to``, inclusive, as fast as the sockets take it, then pause.
+
+        Returns when that is done, or something else has been asked for
+        meanwhile. Starts what has not been started.
+
+        Raises:
+            ValueError: If ``to`` is not in the window, or has passed.
+
+        """
+        now = self._clock.now()
+        if not now <= to <= self._programme.end:
+            raise ValueError(
+                f"{ist_datetime(to)} IST found; a time from now, {ist_datetime(now)}, to"
+                f" {ist_datetime(self._programme.end)} IST expected; a seek leads back"
+            )
+        self._hold()
+        self.start()
+        self._step = _Step(to, asyncio.Event())
+        self._timer.wake()
+        await self._step.done.wait()
+
+    def _hold(self) -> None:
+        self._changed_on_the_way = True
+        self._end_step()
+        self._held = True
+        self._clock.pause()
+
+    def _run_on(self) -> None:
+        if not self._held and not self.finished.is_set():
             self._clock.resume()
             self._timer.wake()
+
+    def _end_step(self) -> None:
+        if self._step is not None:
+            self._step.done.set()
+            self._step = None
+
+    def _play_pass_again(self) -> None:
+        self.passes_done -= 1
+        self._ended_at = None
+        self.finished.clear()
+        self.sought_back.set()
+        self._run_on()
 
     async def run(self) -> None:
         """
@@ -131,21 +299,35 @@ class Player:
         bursts = self._take_due()
         if bursts:
             self._send(bursts)
-            if self._wait_for_sockets:
+            self._tell_gaps(bursts)
+            if self._wait_for_sockets or self._step is not None or self._clock.rate is None:
                 await self._let_sockets_drain()
             self._read_ahead()
         elif self._is_pass_over():
             self._end_pass()
 
     def _take_due(self) -> list[Burst]:
+        if self._finding:
+            return []
+        if self._step is not None:
+            return self._take_of_step(self._step)
         if self._clock.paused:
             return []
         if self._clock.rate is not None:
             return self._programme.take(self._clock.now(), _BATCH)
         bursts = self._programme.take(self._programme.end, _BATCH)
         if bursts:
-            last = bursts[-1]
-            self._clock.advance(last.updates[-1].ts if last.updates else last.second or 0)
+            self._clock.advance(_end_of(bursts[-1]))
+        return bursts
+
+    def _take_of_step(self, step: _Step) -> list[Burst]:
+        bursts = self._programme.take(step.to, _BATCH)
+        if bursts:
+            self._clock.jump(max(self._clock.now(), _end_of(bursts[-1])))
+        else:
+            self._clock.jump(step.to)
+            self._end_step()
+            self._tell("paused", {})
         return bursts
 
     def _send(self, bursts: Sequence[Burst]) -> None:
@@ -169,6 +351,17 @@ class Player:
                 if due is not None:
                     self.lateness.add(written_at - due)
 
+    def _tell_gaps(self, bursts: Sequence[Burst]) -> None:
+        busy = [burst.updates for burst in bursts if burst.updates]
+        followers = [updates[0].ts for updates in busy[1:]]
+        following = self._replay.next_due()
+        if following is not None:
+            followers.append(following)
+        for updates, until in zip(busy, followers, strict=False):
+            if until - updates[-1].ts > GAP_NS:
+                since = ist_rfc3339(updates[-1].ts)
+                self._tell("gap", {"since": since, "until": ist_rfc3339(until)})
+
     async def _let_sockets_drain(self) -> None:
         while not await self._feed.wait_drained(1.0):
             # Those that are not in the way hear that the feed is alive.
@@ -180,7 +373,7 @@ class Player:
         self._told_at = now
 
     def _is_pass_over(self) -> bool:
-        if self._clock.paused or self._programme.next_due() is not None:
+        if self._clock.paused or self._finding or self._programme.next_due() is not None:
             return False
         if self._reading_ahead is not None and self._reading_ahead.done():
             # What looks like the last row may be where reading failed.
@@ -190,17 +383,24 @@ class Player:
 
     def _end_pass(self) -> None:
         self.passes_done += 1
-        if self.passes_done == self._passes:
+        if self._passes is not None and self.passes_done >= self._passes:
             self._ended_at = time.monotonic_ns()
             self._clock.pause()
             self._clock.jump(self._programme.end)
+            self.sought_back.clear()
             self.finished.set()
+            self._tell("completed", {})
             return
         self._programme.begin_again()
         self._clock.jump(self._programme.start)
+        self._tell("looped", {"passes": self.passes_done})
 
     def _next_deadline(self) -> int:
         repeat = self._told_at + _SECOND_NS
+        if self._finding:
+            return repeat
+        if self._step is not None:
+            return 0
         if self._clock.paused:
             return repeat
         following = self._programme.next_due()
@@ -220,3 +420,8 @@ class Player:
         self._read_ahead_at = now
         loop = asyncio.get_running_loop()
         self._reading_ahead = loop.run_in_executor(None, self._replay.prefetch)
+
+
+def _end_of(burst: Burst) -> int:
+    """Return the time of the last that a burst tells."""
+    return burst.updates[-1].ts if burst.updates else burst.second or 0

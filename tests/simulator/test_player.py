@@ -31,9 +31,12 @@ async def playing(
     passes: int | None = 1,
     start: int = OPEN,
     end: int = TAPE_END,
+    told: list[str] | None = None,
+    rows: int = 1000,
+    gap_ms: int = 10,
 ) -> AsyncIterator[tuple[Player, FeedClient]]:
     """Set up a ten second tape of two instruments for a subscribed client; not started yet."""
-    recording = open_tape(directory / "tape.parquet", counted_rows(1000))
+    recording = open_tape(directory / "tape.parquet", counted_rows(rows, gap_ms=gap_ms))
     replay = Replay(recording, start=start, end=end)
     programme = Programme(replay, start=start, end=end)
     feed = FeedServer(replay.state, second=start, conflate=False)
@@ -48,6 +51,7 @@ async def playing(
         timer=timer,
         passes=passes,
         wait_for_sockets=rate is None,
+        tell=lambda name, _: None if told is None else told.append(name),
     )
     running = asyncio.create_task(player.run())
     try:
@@ -189,3 +193,146 @@ async def test_the_window_lasts_to_its_end_though_no_row_is_left(tmp_path: Path)
         await finished(player, client)
         assert client.heartbeats[-1] == end
         assert player.running_ns >= 30 * SECOND // 1000
+
+
+def rows_from(second: int, to: int = 10) -> list[tuple[str, int, int]]:
+    """What the feed says from a whole second on: each second's heartbeat and its rows."""
+    said: list[tuple[str, int, int]] = []
+    for each in range(second, to):
+        said.append(("heartbeat", OPEN + each * SECOND, 0))
+        said += [("update", OPEN + each * SECOND, 10000 + each * 100 + i) for i in range(100)]
+    return said
+
+
+def states_at(second: int) -> list[tuple[str, int, int]]:
+    """What the feed says behind the heartbeat of a jump: the last row of each instrument."""
+    at, last = OPEN + (second - 1) * SECOND, 10000 + second * 100
+    return [("update", at, last - 2), ("update", at, last - 1)]
+
+
+@pytest.mark.parametrize("rate", [None, 10_000], ids=str)
+async def test_a_seek_tells_the_time_then_the_states_then_the_rows(
+    tmp_path: Path, rate: Fraction | int | None
+) -> None:
+    """Back from the end and forwards from the start, on the same connection."""
+    told: list[str] = []
+    async with playing(tmp_path, rate, told=told) as (player, client):
+        player.pause()
+        player.start()
+        for to in (7, 4, 9):
+            since = len(client.messages)
+            await player.seek(OPEN + to * SECOND)
+            player.resume()
+            head, *rest = rows_from(to)
+            expected = [head, *states_at(to), *rest, ("heartbeat", TAPE_END, 0)]
+            await player.finished.wait()
+            await client.until(
+                lambda since=since, expected=expected: (  # type: ignore[misc]
+                    stream(client, since)[-len(expected) :] == expected
+                )
+            )
+        assert told[-3:] == ["seeked", "resumed", "completed"]
+        assert player.passes_done == 1
+        assert client.close_code is None
+
+
+async def test_a_seek_in_a_pause_is_told_at_once(tmp_path: Path) -> None:
+    """The clock stands at the new place; nothing follows the states but the time, again."""
+    async with playing(tmp_path, 1) as (player, client):
+        player.pause()
+        player.start()
+        for to in (5, 2):
+            since = len(client.messages)
+            await player.seek(OPEN + to * SECOND)
+            told = len(client.heartbeats)
+            await client.until(lambda told=told: len(client.heartbeats) >= told + 2)  # type: ignore[misc]
+            said = stream(client, since)
+            at = said.index(("heartbeat", OPEN + to * SECOND, 0))
+            assert said[at + 1 :] == [*states_at(to), ("heartbeat", OPEN + to * SECOND, 0)]
+            assert player.now == OPEN + to * SECOND
+
+
+async def test_a_pause_stops_the_rows_and_not_the_heartbeat(tmp_path: Path) -> None:
+    """The time stands still, is told each real second, and then everything goes on."""
+    told: list[str] = []
+    async with playing(tmp_path, 10, told=told) as (player, client):
+        player.start()
+        await client.until(lambda: player.updates > 100)
+        player.pause()
+        at, played = player.now, player.updates
+        beats = len(client.heartbeats)
+        await client.until(lambda: len(client.heartbeats) >= beats + 2)
+        assert (player.now, player.updates, player.paused) == (at, played, True)
+        player.set_rate(Fraction(10_000))
+        assert player.now == at
+        player.resume()
+        await finished(player, client)
+        assert [ltp for kind, _, ltp in stream(client) if kind == "update"] == list(
+            range(10000, 11000)
+        )
+        assert told == ["started", "paused", "speed", "resumed", "completed"]
+        assert player.wanted_ns is None
+
+
+async def test_steps_play_everything_up_to_a_moment(tmp_path: Path) -> None:
+    """Whatever the speed, at once, inclusive; then it is paused, and no row is lost or doubled."""
+    async with playing(tmp_path, Fraction(1, 100)) as (player, client):
+        since = len(client.messages)
+        await player.step(OPEN + 2 * SECOND)
+        assert (player.now, player.updates, player.paused) == (OPEN + 2 * SECOND, 201, True)
+        await player.step(OPEN + 5 * SECOND // 2)
+        assert (player.now, player.updates) == (OPEN + 5 * SECOND // 2, 251)
+        with pytest.raises(ValueError, match="a seek leads back"):
+            await player.step(OPEN + SECOND)
+        with pytest.raises(ValueError, match="a seek leads back"):
+            await player.step(TAPE_END + 1)
+        await player.step(TAPE_END)
+        assert not player.finished.is_set()
+        player.resume()
+        await finished(player, client)
+        updates = [ltp for kind, _, ltp in stream(client, since) if kind == "update"]
+        assert updates == list(range(10000, 11000))
+
+
+async def test_what_interrupts_a_step_ends_it(tmp_path: Path) -> None:
+    """Whoever waits for the step is told that it is over."""
+    async with playing(tmp_path, 1) as (player, _):
+        stepping = asyncio.create_task(player.step(TAPE_END))
+        await asyncio.sleep(0)
+        player.pause()
+        async with asyncio.timeout(DEADLINE_S):
+            await stepping
+
+
+async def test_a_seek_out_of_the_window_changes_nothing(tmp_path: Path) -> None:
+    """It is refused, and the replay goes on where it was."""
+    async with playing(tmp_path, None) as (player, client):
+        with pytest.raises(ValueError, match="expected"):
+            await player.seek(OPEN - 1)
+        player.start()
+        await finished(player, client)
+        assert player.updates == 1000
+
+
+async def test_the_number_of_passes_can_be_changed(tmp_path: Path) -> None:
+    """To any number that has not been played already."""
+    told: list[str] = []
+    async with playing(tmp_path, None, passes=None, told=told) as (player, client):
+        player.start()
+        await client.until(lambda: player.passes_done >= 2)
+        with pytest.raises(ValueError, match="or more expected"):
+            player.set_passes(1)
+        player.set_passes(player.passes_done + 1)
+        await finished(player, client)
+        assert told.count("looped") == player.passes_done - 1
+        assert told[-1] == "completed"
+
+
+async def test_a_long_silence_is_told(tmp_path: Path) -> None:
+    """Once, when it begins."""
+    told: list[str] = []
+    end = OPEN + 250 * SECOND
+    async with playing(tmp_path, None, end=end, told=told, rows=3, gap_ms=100_000) as (player, _):
+        player.start()
+        await player.finished.wait()
+        assert told == ["started", "gap", "gap", "completed"]
