@@ -8,7 +8,7 @@ there looks like one. The ranges come from six days of the NIFTY 50 on NSE in 20
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
@@ -166,13 +166,16 @@ def verdict_of(figure: Figure, value: float | None, stocks: int) -> Verdict:
     return Verdict.PASS if figure.least <= value <= figure.most else Verdict.OUTSIDE
 
 
-def measure(recording: Recording, day: date | None = None) -> Measured:
+def measure(
+    recording: Recording, day: date | None = None, *, seen: Callable[[int], None] | None = None
+) -> Measured:
     """
     Measure a day of a recording.
 
     Args:
         recording: Any, synthetic or real.
         day: The trading day; by default the one with the most rows.
+        seen: Is told now and then how many of the day's rows have been looked at.
 
     Raises:
         RecordingError: If the day has no stocks, or not three hours of a session.
@@ -190,6 +193,8 @@ def measure(recording: Recording, day: date | None = None) -> Measured:
     counts = np.zeros(len(recording.keys), dtype=np.int64)
     for batch in recording.batches(midnight, midnight + 86_400 * NS_PER_SECOND, figures=figures):
         checks.see(batch, opening, closing)
+        if seen is not None:
+            seen(int(checks.rows.sum()))
         inside = batch.instrument[(batch.ts >= opening) & (batch.ts < closing)]
         counts += np.bincount(inside, minlength=len(counts))
     is_stock = [recording.instruments[key].kind == "equity" for key in recording.keys]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from simulator.progress_line import ProgressLine
 from streamer.errors import RecordingError
 
 if TYPE_CHECKING:
@@ -55,12 +56,19 @@ def facts(path: Path, day: datetime | None, html: Path | None, as_json: bool, so
     from simulator.recording import Recording
     from streamer.instruments import InstrumentTable
 
+    progress = ProgressLine()
     try:
         recording = Recording.open([path], instruments=InstrumentTable.bundled(), sort=sort)
-        measured = measure(recording, None if day is None else day.date())
+        measured = measure(
+            recording,
+            None if day is None else day.date(),
+            seen=lambda rows: progress.show(f"{rows:,} rows measured"),
+        )
     except RecordingError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(3)
+    finally:
+        progress.clear()
     if html is not None:
         from simulator.facts_page import page
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
-import time
-from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 
 import click
 
+from simulator.progress_line import ProgressLine
 from streamer.errors import ConfigError
 
 __all__ = ["synth"]
@@ -26,9 +24,6 @@ Examples:
 
 The day is described in docs/synthetic-days.md; `odin-sim facts` measures it.
 """
-
-_SHOW_AFTER_S = 1.0
-_PLAIN_INTERVAL_S = 5.0
 
 
 class _Command(click.Command):
@@ -147,30 +142,18 @@ def synth(
         workers = 1 if is_small else os.cpu_count() or 1
     if not path.absolute().parent.is_dir():
         raise click.UsageError(f"-o: there is no folder {path.absolute().parent}")
+    progress = ProgressLine()
+
+    def count(done: int, total: int) -> None:
+        more = "" if done < total else ", writing the recording"
+        progress.show(f"{done:,} of {total:,} stocks made{more}")
+
     try:
-        made = write_day(path, wanted, workers=workers, made=_progress())
+        made = write_day(path, wanted, workers=workers, made=count)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        progress.clear()
     click.echo(f"{path}: {made.rows:,} rows, {made.size_bytes:,} bytes, sha256 {made.sha256}")
-
-
-def _progress() -> Callable[[int, int], None]:
-    """Return what shows on standard error how far the making is, from its second second on."""
-    is_terminal = sys.stderr.isatty()
-    next_at = time.monotonic() + _SHOW_AFTER_S
-
-    def show(done: int, total: int) -> None:
-        nonlocal next_at
-        now = time.monotonic()
-        if now < next_at:
-            return
-        text = f"{done:,} of {total:,} stocks made" if done < total else "writing the recording"
-        if is_terminal:
-            click.echo(f"\r{text:<40}", nl=done == total, err=True)
-        else:
-            click.echo(text, err=True)
-            next_at = now + _PLAIN_INTERVAL_S
-
-    return show

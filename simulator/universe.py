@@ -132,11 +132,22 @@ def largest(count: int) -> tuple[Stock, ...]:
     is the same in every universe that has it.
     """
     members = sorted(nifty_50(), key=lambda stock: (-stock.nifty_weight, stock.symbol))
-    made_up = (
-        made_up_stock(f"SIM{rank:04d}", FIRST_MADE_UP_TOKEN + rank, class_of(rank))
-        for rank in range(len(members) + 1, count + 1)
-    )
+    made_up = (_ranked(rank) for rank in range(len(members) + 1, count + 1))
     return (*members[:count], *made_up)
+
+
+def stock_named(symbol: str) -> Stock | None:
+    """Return the made-up stock of this symbol; None if there is none."""
+    if symbol[:3] != "SIM" or not (symbol[3:].isascii() and symbol[3:].isdigit()):
+        return None
+    rank = int(symbol[3:])
+    if not len(nifty_50()) < rank <= MOST_STOCKS or symbol != f"SIM{rank:04d}":
+        return None
+    return _ranked(rank)
+
+
+def _ranked(rank: int) -> Stock:
+    return made_up_stock(f"SIM{rank:04d}", FIRST_MADE_UP_TOKEN + rank, class_of(rank))
 
 
 def class_of(rank: int) -> LiquidityClass:

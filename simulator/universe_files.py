@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import csv
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
+import polars as pl
+from polars.exceptions import PolarsError
 
 from simulator.paths import generator
 from simulator.universe import (
@@ -27,6 +27,7 @@ from simulator.universe import (
     largest,
     made_up_stock,
     nifty_50,
+    stock_named,
 )
 from streamer.errors import ConfigError
 from streamer.instruments import InstrumentTable
@@ -38,7 +39,7 @@ COLUMNS: dict[str, str] = {
     "symbol": "required; a member of the NIFTY 50 has its own levels",
     "token": "NSE's number; without it that of the list of instruments, else a made-up one",
     "prev_close": "rupees; without it drawn for the token",
-    "volume": "shares on an ordinary day; without it drawn for the token",
+    "day_volume": "shares on an ordinary day; without it drawn for the token",
     "trades": "on an ordinary day; decides how often the stock has an update",
 }
 """The columns of a file that are read, and what they mean."""
@@ -73,16 +74,18 @@ def universe_of(name: str, table: InstrumentTable) -> tuple[Stock, ...]:
     return _from_rows(_read(path), path, table)
 
 
-def _read(path: Path) -> list[Mapping[str, Any]]:
+def _read(path: Path) -> Sequence[Mapping[str, Any]]:
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
-            schema = pq.read_schema(path)
-            wanted = [column for column in COLUMNS if column in schema.names]
-            rows: list[Mapping[str, Any]] = pq.read_table(path, columns=wanted).to_pylist()
-            return rows
+            frame = pl.scan_parquet(path)
+            wanted = [name for name in COLUMNS if name in frame.collect_schema().names()]
+            # A recording names a symbol in each of its rows.
+            if "symbol" in wanted:
+                frame = frame.unique("symbol", keep="first", maintain_order=True)
+            return frame.select(wanted).collect().to_dicts()
         lines = path.read_text(encoding="utf-8-sig").splitlines()
         return list(csv.DictReader(line for line in lines if line and not line.startswith("#")))
-    except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, csv.Error, PolarsError) as error:
         raise ConfigError(f"{path} cannot be read as CSV or Parquet ({error})") from error
 
 
@@ -98,7 +101,7 @@ def _from_rows(
         symbol = cells["symbol"].upper()
         if not symbol:
             raise ConfigError(f"{path}, row {number}: no symbol found; a column symbol expected")
-        # A recording names a symbol many times, and the indices are always made.
+        # The indices are always made.
         if symbol in stocks or symbol in indices:
             continue
         try:
@@ -120,7 +123,10 @@ def _from_rows(
 
 
 def _unknown(symbol: str, token: str, table: InstrumentTable) -> Stock:
-    """Return a stock of which only the name is known; its levels depend on its token alone."""
+    """Return a stock that is no member; its levels depend on its token alone."""
+    ranked = stock_named(symbol)
+    if ranked is not None and token in ("", str(ranked.token)):
+        return ranked
     known = table.resolve(f"NSE:{symbol}")
     if known is not None and known.kind == "index":
         raise ValueError("an index found; a stock expected")
@@ -147,9 +153,9 @@ def _told(stock: Stock, cells: Mapping[str, str]) -> Stock:
         changes["prev_close"] = prev_close
         changes["week_52_high"] = round(stock.week_52_high * scale)
         changes["week_52_low"] = round(stock.week_52_low * scale)
-    for name in ("volume", "trades"):
+    for name, figure in (("day_volume", "volume"), ("trades", "trades")):
         if cells[name]:
-            changes[name] = round(float(cells[name]))
-            if not 0 < changes[name] < 10**12:
+            changes[figure] = round(float(cells[name]))
+            if not 0 < changes[figure] < 10**12:
                 raise ValueError(f"{name} {cells[name]} found; a number above 0 expected")
     return msgspec.structs.replace(stock, **changes) if changes else stock

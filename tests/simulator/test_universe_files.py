@@ -45,20 +45,30 @@ def test_a_file_of_symbols(tmp_path: Path) -> None:
     assert read(tmp_path, "symbol\nABC\n") == (abc,)
 
 
+def test_a_made_up_stock_is_known_by_its_name(tmp_path: Path) -> None:
+    """A file may name the stocks of a number, and gets the same; other such words are new names."""
+    ranked = universe_of("60", TABLE)[59]
+    assert read(tmp_path, "symbol,token\nSIM0060,\n") == (ranked,)
+    assert read(tmp_path, f"symbol,token\nSIM0060,{ranked.token}\n") == (ranked,)
+    for symbol in ("SIM0060,4242", "SIM0050,", "SIM60,", "SIM9999,", "SIMPLEX,"):
+        (stock,) = read(tmp_path, f"symbol,token\n{symbol}\n")
+        assert stock.token not in range(FIRST_MADE_UP_TOKEN, FIRST_MADE_UP_TOKEN + 10_000)
+
+
 def test_a_parquet_file(tmp_path: Path) -> None:
     """A recording is a universe too: whatever it has besides is not looked at."""
     frame = pl.DataFrame({"symbol": ["XYZ", "XYZ", "SBIN"], "token": [4242, 4242, 3045]})
-    frame.with_columns(ltp=1.0).write_parquet(tmp_path / "mine.parquet")
+    frame.with_columns(ltp=1.0, volume=7).write_parquet(tmp_path / "mine.parquet")
     stocks = universe_of(str(tmp_path / "mine.parquet"), TABLE)
     assert [(stock.symbol, stock.token) for stock in stocks] == [("XYZ", 4242), ("SBIN", 3045)]
 
 
 def test_a_file_may_tell_levels(tmp_path: Path) -> None:
     """Previous close, volume and trades of the file go before what is drawn."""
-    (stock,) = read(tmp_path, "symbol,prev_close,volume,trades\nXYZ,812.35,123456,9000\n")
+    (stock,) = read(tmp_path, "symbol,prev_close,day_volume,trades\nXYZ,812.35,123456,9000\n")
     assert (stock.prev_close, stock.volume, stock.trades) == (81_235, 123_456, 9_000)
     assert stock.week_52_low < 81_235 < stock.week_52_high
-    assert set(COLUMNS) == {"symbol", "token", "prev_close", "volume", "trades"}
+    assert set(COLUMNS) == {"symbol", "token", "prev_close", "day_volume", "trades"}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +83,7 @@ def test_a_file_may_tell_levels(tmp_path: Path) -> None:
         ("symbol,token\nA,26000\n", "token 26000 is NIFTY 50's already"),
         ("symbol,prev_close\nA,0\n", "row 1, A: prev_close found; 1 to 500,000 rupees"),
         ("symbol,prev_close\nA,inf\n", "row 1, A: "),
-        ("symbol,volume\nA,-1\n", "row 1, A: volume -1 found"),
+        ("symbol,day_volume\nA,-1\n", "row 1, A: day_volume -1 found"),
         ("symbol\nNIFTY IT\n", "an index found; a stock expected"),
     ],
 )
