@@ -32,6 +32,7 @@ Exit status:
   2  unusable: a replay refuses it as it is; also wrong usage
 """
 
+_MOST_NAMED = 3
 _BARS = " ▁▂▃▄▅▆▇█"
 _TITLES = {STATUS_CLEAN: "clean", STATUS_WARNINGS: "warnings", STATUS_UNUSABLE: "unusable"}
 
@@ -133,7 +134,10 @@ def _text(inspection: Inspection, status: int) -> str:
     from simulator.findings import KINDS
     from streamer.ist import ist_datetime
 
-    names = ", ".join(str(path) for path in inspection.paths)
+    paths = inspection.paths
+    names = ", ".join(str(path) for path in paths)
+    if len(paths) > _MOST_NAMED:
+        names = f"{len(paths):,} files, {paths[0]} to {paths[-1]}"
     lines = [f"{names}: {inspection.rows:,} rows"]
     if inspection.first is not None and inspection.last is not None:
         window = f"{ist_datetime(inspection.first)} to {ist_datetime(inspection.last)} IST"

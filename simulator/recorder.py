@@ -13,7 +13,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -44,7 +44,15 @@ STATUS_FAILED: Final = 1
 MAX_PENDING_ROWS: Final = 16_384
 """So many rows are written at once, however long the flush interval."""
 
-log = logging.getLogger("simulator")
+_LEFT_OUT: Final = {
+    "other_day": "updates of an earlier day, sent upon subscribing",
+    "no_price": "updates without a price",
+    "unasked": "updates of instruments that were not asked for",
+}
+_MOVED: Final = {
+    "late": "updates told an earlier time than the row before, and got that one's",
+    "ahead": "updates told a time more than a minute ahead, and got the feed's own",
+}
 
 
 class RecordOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -308,7 +316,8 @@ class _Recorder:
             *(("", str(path)) for path in self._finished),
             ("Until", f"{ist_datetime(last)} IST" if last else "nothing came"),
             ("Line", f"{line.reconnects} reconnects, {line.unusable} unusable messages"),
-            *(("Left out", text) for text in _left_out(counts)),
+            *(("Left out", text) for text in _in_words(counts, _LEFT_OUT)),
+            *(("Times", text) for text in _in_words(counts, _MOVED)),
             ("Ended", self._why or "by an error"),
         ]
         return "\n".join(f"{name:<9} {text}" for name, text in lines)
@@ -324,13 +333,7 @@ def _end_of_window(rows: Sequence[Row], start: int, window: int, rotate_ns: int)
     return end
 
 
-def _left_out(counts: Counts) -> list[str]:
-    """Return in words what was not recorded as it came."""
-    texts = [
-        (counts.other_day, "updates of an earlier day, sent upon subscribing"),
-        (counts.no_price, "updates without a price"),
-        (counts.unasked, "updates of instruments that were not asked for"),
-        (counts.late, "updates told an earlier time than the one before and got that one's"),
-        (counts.ahead, "updates told a time more than a minute ahead and got the feed's own"),
-    ]
-    return [f"{count:,} {text}" for count, text in texts if count]
+def _in_words(counts: Counts, words: Mapping[str, str]) -> list[str]:
+    """Return the counts that are not 0, in words."""
+    numbered = ((getattr(counts, name), text) for name, text in words.items())
+    return [f"{count:,} {text}" for count, text in numbered if count]

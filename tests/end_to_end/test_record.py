@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,18 +16,17 @@ from pathlib import Path
 from signal import SIGINT, SIGKILL
 
 import pytest
-from click.testing import CliRunner
 
-from simulator.cli import cli
 from simulator.recording import Recording
 from simulator.replay import Replay
-from simulator.tape_journal import FolderHold, JournalContent, leftovers
+from simulator.tape_journal import JournalContent, leftovers
 from streamer.errors import RecordingError
 from streamer.instruments import InstrumentTable
-from streamer.odin.messages import decode_message
+from streamer.ist import ist_clock, ist_date
+from streamer.odin.messages import Heartbeat, decode_message
 from tests.feed_peer import FeedPeer
 from tests.guide.page import ROOT
-from tests.guide.program import Program
+from tests.guide.program import DEADLINE_S, Program
 from tests.simulator.feed_words import updates_of
 from tests.simulator.parquet_files import at
 from tests.simulator.test_transcript import SBIN, touchline
@@ -45,10 +46,18 @@ def replaying(*options: str) -> Iterator[tuple[str, str, Program]]:
         yield feed, control, program
 
 
-def recorder(feed: str, folder: Path, *options: str) -> Program:
+class Recorder(Program):
+    """A running recorder."""
+
+    def ended(self) -> int:
+        """Wait until it has ended by itself; return its exit status."""
+        return self._process.wait(DEADLINE_S)
+
+
+def recorder(feed: str, folder: Path, *options: str) -> Recorder:
     """A recorder of everything that a feed has."""
     command = (sys.executable, "-m", "simulator.cli", "record", "--upstream", feed)
-    return Program([*command, "--symbols", "all", "-o", str(folder), *options])
+    return Recorder([*command, "--symbols", "all", "-o", str(folder), *options])
 
 
 def opened(folder: Path) -> Recording:
@@ -126,37 +135,41 @@ async def test_a_reconnect_goes_on_in_the_same_file_and_notes_the_gap(tmp_path: 
     assert "closed the connection" in gap["why"]
 
 
-@pytest.mark.parametrize(
-    ("options", "status", "complaint"),
-    [
-        (("--symbols", "NONSUCH"), 2, "'NONSUCH' is not known"),
-        (("--symbols", ","), 2, "no symbol"),
-        (("--until", "25:00"), 2, "00:00 to 23:59"),
-        (("--rotate", "soon"), 2, "expected seconds"),
-        (("--flush", "0"), 2, "expected 0.05 s to 24h"),
-        (("--upstream", "http://127.0.0.1"), 2, "expected ws://"),
-        (("--instruments", "/no/such/file"), 1, "cannot be read"),
-    ],
-)
-def test_wrong_usage_is_told(
-    tmp_path: Path, options: tuple[str, ...], status: int, complaint: str
-) -> None:
-    """With the exit status that scripts look at, before anything is dialled."""
-    given = {"--upstream": "ws://127.0.0.1:1", "--symbols": "SBIN", "-o": str(tmp_path)}
-    given |= dict(zip(options[::2], options[1::2], strict=True))
-    result = CliRunner().invoke(cli, ["record", *(part for pair in given.items() for part in pair)])
-    assert result.exit_code == status, result.output
-    assert complaint in result.output.replace("\n", " ")
+async def test_a_disk_that_fails_ends_the_recording(tmp_path: Path) -> None:
+    """At once, with the reason and status 1: a recorder that records nothing must not look well."""
+    folder = tmp_path / "tapes"
+    async with FeedPeer(time=at("10:00")) as feed:
+        with recorder(feed.url, folder, "--flush", "0.1", "--rotate", "1m") as program:
+            await feed.wait_until(lambda: len(feed.interest) == 116)
+            feed.send(touchline("10:00:01"))
+            await until(lambda: len(rows_left(folder)) == 1)
+            shutil.rmtree(folder)
+            feed.send(Heartbeat(sent=at("10:01")), touchline("10:01:01"))
+            await asyncio.to_thread(program.expect, "Error: .*No such file or directory")
+            assert await asyncio.to_thread(program.ended) == 1
 
 
-def test_a_folder_belongs_to_one_recorder(tmp_path: Path) -> None:
-    """The second one is told so at once."""
-    hold = FolderHold(tmp_path)
-    options = ["--upstream", "ws://127.0.0.1:1", "--symbols", "SBIN", "-o", str(tmp_path)]
-    result = CliRunner().invoke(cli, ["record", *options])
-    hold.release()
-    assert result.exit_code == 2
-    assert "another recorder writes to" in result.output
+async def test_a_real_feed_is_recorded_until_it_is_time(tmp_path: Path) -> None:
+    """By the machine's clock, whatever the feed says; a logoff in between is no end."""
+    now = time.time_ns()
+    if ist_date(now) != ist_date(now + 60 * SECOND):
+        pytest.skip("midnight in India is near")
+    until_clock = ist_clock(now + 12 * SECOND)
+    async with FeedPeer(simulated=False) as feed:
+        options = ("--flush", "0.1", "--until", until_clock)
+        with recorder(feed.url, tmp_path, *options) as program:
+            await feed.wait_until(lambda: len(feed.interest) == 116)
+            second = time.time_ns() // SECOND * SECOND
+            feed.send(touchline("10:00:01", lut=second, sent=second))
+            await until(lambda: len(rows_left(tmp_path)) == 1)
+            feed.log_off("for now")
+            feed.drop()
+            await feed.wait_until(lambda: len(feed.logons) == 2)
+            await asyncio.to_thread(program.expect, f"Ended +it is {until_clock}")
+            assert await asyncio.to_thread(program.ended) == 0
+    recording = opened(tmp_path)
+    assert recording.metadata[0]["simulated"] is False
+    assert (recording.rows, recording.start) == (1, second)
 
 
 def test_nothing_recorded_is_a_failure(tmp_path: Path) -> None:
