@@ -102,17 +102,20 @@ def check(
     lists all of it, each with its place and what to do about it.
     """
     from simulator.inspection import inspect
+    from simulator.waiting_line import WaitingLine
     from streamer.calendar import TradingCalendar
     from streamer.loading import instrument_table
 
     try:
-        inspection = inspect(
-            files,
-            table=instrument_table(instruments),
-            calendar=TradingCalendar.bundled(),
-            gap_ns=round(gap_s * 1e9),
-            limit=limit,
-        )
+        with WaitingLine() as line:
+            inspection = inspect(
+                files,
+                table=instrument_table(instruments),
+                calendar=TradingCalendar.bundled(),
+                gap_ns=round(gap_s * 1e9),
+                limit=limit,
+                on_rows=lambda rows: line.show(f"Checking: {rows:,} rows"),
+            )
     except OdinError as error:
         raise click.UsageError(str(error)) from error
     status = _status(inspection)

@@ -115,12 +115,15 @@ def _converted(
     source: Path, path: Path, *, day: datetime | None, instruments: tuple[Path, ...], **options: Any
 ) -> int:
     from simulator import conversion
+    from simulator.waiting_line import WaitingLine
     from streamer.loading import instrument_table
 
     date = None if day is None else day.date()
-    done = conversion.convert(
-        source, path, table=instrument_table(instruments), day=date, **options
-    )
+    with WaitingLine() as line:
+        line.show(f"Converting {source} ...")
+        done = conversion.convert(
+            source, path, table=instrument_table(instruments), day=date, **options
+        )
     for each in done.refusals:
         click.echo(
             f"{source}, line {each.line}, column {each.column!r}, value {each.value!r}: "

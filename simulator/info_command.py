@@ -51,10 +51,13 @@ _MOST_SHOWN = 5
 def info(files: tuple[Path, ...], as_json: bool, instruments: tuple[Path, ...]) -> None:
     """Say what recordings are: window, instruments, rates, columns, origin, size."""
     from simulator.description import describe
+    from simulator.waiting_line import WaitingLine
     from streamer.loading import instrument_table
 
     try:
-        description = describe(files, table=instrument_table(instruments))
+        with WaitingLine() as line:
+            line.show("Reading ...")
+            description = describe(files, table=instrument_table(instruments))
     except RecordingError as error:
         click.echo(f"Error: {error}", err=True)
         click.echo("odin-sim check lists everything that is wrong.", err=True)

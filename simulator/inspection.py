@@ -46,8 +46,11 @@ _BINS: Final = NS_PER_DAY // BIN_NS
 class Inspection:
     """What was found in some files; made by `inspect`."""
 
-    def __init__(self, paths: Sequence[Path], findings: Findings) -> None:
+    def __init__(
+        self, paths: Sequence[Path], findings: Findings, on_rows: Callable[[int], None]
+    ) -> None:
         self.paths = tuple(paths)
+        self._on_rows = on_rows
         self.findings = findings
         self.rows = 0
         self.first: int | None = None
@@ -55,8 +58,10 @@ class Inspection:
         self.density: dict[date, Int64Array] = {}
         """For each day in India the updates of each five minutes, from midnight on."""
 
-    def count(self, ts: Int64Array) -> None:
-        """Take in the times of rows."""
+    def count(self, rows: int, ts: Int64Array) -> None:
+        """Take in rows, and those of their times that can be used."""
+        self.rows += rows
+        self._on_rows(self.rows)
         if not len(ts):
             return
         low, high = int(ts.min()), int(ts.max())
@@ -76,6 +81,7 @@ def inspect(
     calendar: TradingCalendar,
     gap_ns: int,
     limit: int,
+    on_rows: Callable[[int], None] = lambda rows: None,
 ) -> Inspection:
     """
     Look at every row of some files.
@@ -86,9 +92,10 @@ def inspect(
         calendar: Tells sessions.
         gap_ns: A longer time without any row is a gap, within a session.
         limit: How many findings of a kind are listed; more are counted only.
+        on_rows: Told now and then how many rows have been looked at.
 
     """
-    inspection = Inspection(paths, Findings(limit))
+    inspection = Inspection(paths, Findings(limit), on_rows)
     identities = Identities(table)
     oddities = Oddities(inspection.findings, _numbered(identities), calendar, gap_ns)
     for path in paths:
@@ -208,8 +215,7 @@ class _File:
             if name != "ts" and name not in IDENTITY_COLUMNS
         }
         instrument, is_known = self._instruments(arrow, group, offset)
-        self._inspection.rows += arrow.num_rows
-        self._inspection.count(ts[is_time])
+        self._inspection.count(arrow.num_rows, ts[is_time])
         row = np.arange(offset, offset + arrow.num_rows)
         self._look_at_order(ts[is_time], row[is_time], group)
         usable = is_time & is_known
