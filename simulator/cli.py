@@ -17,6 +17,7 @@ import click
 from simulator.check_command import check
 from simulator.convert_command import convert
 from simulator.facts_command import facts
+from simulator.faults_command import faults
 from simulator.info_command import info
 from simulator.record_command import record
 from simulator.synth_command import synth
@@ -225,6 +226,7 @@ cli.add_command(info)
 cli.add_command(record)
 cli.add_command(synth)
 cli.add_command(facts)
+cli.add_command(faults)
 
 
 def main() -> None:
