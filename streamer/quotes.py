@@ -115,14 +115,16 @@ class Quote:
         Take ``touchline`` as the newest update.
 
         A touchline of a later day than the last one begins a new day: open,
-        high, low and the 52-week flags start again.
+        high, low and the 52-week flags start again. A day that has not come yet
+        is none: one wrong date in one message must not hide the quotes that
+        follow it.
 
         Args:
             touchline: With an LTP above zero.
             now: Market time.
 
         """
-        day = ist_date(touchline.lut or touchline.ltt or now)
+        day = ist_date(min(touchline.lut or touchline.ltt or now, now))
         if self.day is None or day > self.day:
             self._begin_day()
             self.day = day

@@ -179,6 +179,20 @@ def test_a_new_day_begins_open_high_and_low_anew() -> None:
     assert quote.day == date(2025, 9, 5)
 
 
+def test_a_date_that_has_not_come_begins_no_day() -> None:
+    """One wrong date in one message leaves the day, its figures and what follows as they were."""
+    quote = reliance()
+    quote.update(touchline(ltp=100, open=90, high=0, low=0, lut=NOON), NOON)
+    tomorrow = NOON + 86_400 * SECOND
+    quote.update(touchline(ltp=80, open=0, high=0, low=0, lut=tomorrow), NOON)
+    assert quote.day == THURSDAY
+    assert data(quote)["open"] == 0.9
+    assert data(quote)["high"] == 1.0
+    quote.update(touchline(ltp=85, open=0, high=0, low=0, lut=tomorrow), tomorrow)
+    assert quote.day == THURSDAY + timedelta(days=1)
+    assert data(quote)["open"] == 0.85
+
+
 def test_m9_the_present_state_is_told_apart_from_an_update() -> None:
     """M-9: the same figures, sent at another time, are the state; any other figure is news."""
     quote = reliance()
