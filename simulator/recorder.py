@@ -44,6 +44,8 @@ STATUS_FAILED: Final = 1
 MAX_PENDING_ROWS: Final = 16_384
 """So many rows are written at once, however long the flush interval."""
 
+log = logging.getLogger("simulator")
+
 _LEFT_OUT: Final = {
     "other_day": "updates of an earlier day, sent upon subscribing",
     "no_price": "updates without a price",
@@ -255,7 +257,15 @@ class _Recorder:
         journal, self._journal = self._journal, None
         if journal is not None:
             loop = asyncio.get_running_loop()
-            self._finishing.append(loop.run_in_executor(self._finisher, journal.finish, ended))
+            finishing = loop.run_in_executor(self._finisher, journal.finish, ended)
+            finishing.add_done_callback(self._tell_unfinished)
+            self._finishing.append(finishing)
+
+    def _tell_unfinished(self, finishing: asyncio.Future[Path]) -> None:
+        """Say at once that a file could not be made; the recording goes on, its journal stays."""
+        error = None if finishing.cancelled() else finishing.exception()
+        if error is not None:
+            log.error("a file could not be finished, its journal stays: %s", error)
 
     def _origin(self) -> Origin:
         where = urlsplit(self._options.upstream)

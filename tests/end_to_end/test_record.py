@@ -145,6 +145,7 @@ async def test_a_disk_that_fails_ends_the_recording(tmp_path: Path) -> None:
             await until(lambda: len(rows_left(folder)) == 1)
             shutil.rmtree(folder)
             feed.send(Heartbeat(sent=at("10:01")), touchline("10:01:01"))
+            await asyncio.to_thread(program.expect, "ERROR a file could not be finished")
             await asyncio.to_thread(program.expect, "Error: .*No such file or directory")
             assert await asyncio.to_thread(program.ended) == 1
 
