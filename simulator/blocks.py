@@ -55,7 +55,7 @@ class _Work(NamedTuple):
 
 class Blocks:
     """
-    The rows of a synthetic day, kept in files of a folder.
+    The rows of a synthetic day, kept in files of a folder unless one block holds them all.
 
     Args:
         market: The day, which has been checked.
@@ -67,7 +67,7 @@ class Blocks:
     def __init__(self, market: Market, stocks: Sequence[Stock], folder: Path) -> None:
         self.instruments: tuple[Stock | Index, ...] = (*stocks, *INDICES)
         """By number: the stocks in the order given, then the indices."""
-        self._market = market
+        self._only: Batch | None = None
         members = frozenset(market.members)
         numbered = list(enumerate(stocks))
         # The indices are made of their members, so both are one block's work.
@@ -95,7 +95,13 @@ class Blocks:
             if made is not None:
                 made(done, total)
 
-        if min(workers, len(self._work)) < 2:
+        if len(self._work) == 1:
+            # One block is in memory already when it is made.
+            (work,) = self._work
+            self._only = _rows_of(work)
+            count(work)
+            return
+        if workers < 2:
             for work in self._work:
                 _make(work)
                 count(work)
@@ -116,6 +122,9 @@ class Blocks:
 
     def rows(self) -> Iterator[Batch]:
         """Yield all rows by time, those of one time by their instruments' numbers."""
+        if self._only is not None:
+            yield self._only
+            return
         readers = [pa.ipc.open_file(pa.OSFile(str(work.path), "rb")) for work in self._work]
         for number in range(_SLICES):
             parts = [_batch(reader.get_batch(number)) for reader in readers]
@@ -124,8 +133,8 @@ class Blocks:
                 yield batch
 
 
-def _make(work: _Work) -> None:
-    """Make a block and write its file."""
+def _rows_of(work: _Work) -> Batch:
+    """Make a block."""
     market = work.market
     tapes: list[tuple[int, Tape]]
     if work.first_index is None:
@@ -135,8 +144,13 @@ def _make(work: _Work) -> None:
         members, indices = market.members_and_indices()
         tapes = [(number, members[stock]) for number, stock in work.numbered]
         tapes += enumerate(indices.values(), work.first_index)
-    rows = in_time_order(market.day, tapes)
-    begin = ist_ns(market.day, "09:00")
+    return in_time_order(market.day, tapes)
+
+
+def _make(work: _Work) -> None:
+    """Make a block and write its file."""
+    rows = _rows_of(work)
+    begin = ist_ns(work.market.day, "09:00")
     cuts = begin + np.arange(_SLICES + 1) * SLICE_S * NS_PER_SECOND
     ends = np.searchsorted(rows.ts, cuts).tolist()
     schema = pa.schema(

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import polars as pl
-from polars.exceptions import PolarsError
 
 from simulator.paths import generator
 from simulator.universe import (
@@ -75,18 +73,29 @@ def universe_of(name: str, table: InstrumentTable) -> tuple[Stock, ...]:
 
 
 def _read(path: Path) -> Sequence[Mapping[str, Any]]:
+    if path.suffix.lower() in (".parquet", ".pq"):
+        return _read_parquet(path)
     try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            frame = pl.scan_parquet(path)
-            wanted = [name for name in COLUMNS if name in frame.collect_schema().names()]
-            # A recording names a symbol in each of its rows.
-            if "symbol" in wanted:
-                frame = frame.unique("symbol", keep="first", maintain_order=True)
-            return frame.select(wanted).collect().to_dicts()
         lines = path.read_text(encoding="utf-8-sig").splitlines()
         return list(csv.DictReader(line for line in lines if line and not line.startswith("#")))
-    except (OSError, UnicodeDecodeError, csv.Error, PolarsError) as error:
-        raise ConfigError(f"{path} cannot be read as CSV or Parquet ({error})") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path} cannot be read as CSV ({error})") from error
+
+
+def _read_parquet(path: Path) -> Sequence[Mapping[str, Any]]:
+    # Here, since most days are made without such a file, and it takes long to import.
+    import polars as pl
+    from polars.exceptions import PolarsError
+
+    try:
+        frame = pl.scan_parquet(path)
+        wanted = [name for name in COLUMNS if name in frame.collect_schema().names()]
+        # A recording names a symbol in each of its rows.
+        if "symbol" in wanted:
+            frame = frame.unique("symbol", keep="first", maintain_order=True)
+        return frame.select(wanted).collect().to_dicts()
+    except (OSError, PolarsError) as error:
+        raise ConfigError(f"{path} cannot be read as Parquet ({error})") from error
 
 
 def _from_rows(

@@ -99,7 +99,7 @@ def test_what_is_no_universe(tmp_path: Path) -> None:
     for name, message in (
         ("nifty", "universe 'nifty' found; nifty50, a number of stocks, or a file expected"),
         ("5001", "1 to 5,000 stocks expected"),
-        (str(tmp_path / "a.parquet"), "cannot be read as CSV or Parquet"),
+        (str(tmp_path / "a.parquet"), "cannot be read as Parquet"),
     ):
         with pytest.raises(ConfigError, match=message):
             universe_of(name, TABLE)
