@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simulator.replay import Update
+from simulator.spoiling import SentUpdate
 from streamer.odin.tags import InstrumentKey
 
 __all__ = ["Backlog"]
@@ -21,7 +21,7 @@ class Backlog:
     def __init__(self) -> None:
         self.replaced = 0
         """How many updates were never sent because a newer one took their place."""
-        self._newest: dict[InstrumentKey, Update] = {}
+        self._newest: dict[InstrumentKey, SentUpdate] = {}
         self._second: int | None = None
 
     def __len__(self) -> int:
@@ -31,7 +31,7 @@ class Backlog:
         """Remember the time to tell, in place of the one before."""
         self._second = second
 
-    def put(self, update: Update) -> None:
+    def put(self, update: SentUpdate) -> None:
         """Remember an update, in place of the one before of the same instrument."""
         if self._newest.pop(update.key, None) is not None:
             self.replaced += 1
@@ -43,7 +43,7 @@ class Backlog:
         self._newest.clear()
         self._second = None
 
-    def take(self) -> Iterator[Update | int]:
+    def take(self) -> Iterator[SentUpdate | int]:
         """Empty the backlog: updates, and the heartbeat's second before the updates of it."""
         newest, second = self._newest, self._second
         self._newest, self._second = {}, None

@@ -10,6 +10,9 @@ buffer, up to a high-water mark. Above it a conflating server keeps for that
 connection only the newest update of each instrument; otherwise the player
 waits (:meth:`FeedServer.wait_drained`). A connection whose socket takes nothing
 at all for `STALL_LIMIT_S` is closed with 1011.
+
+With planned faults (``simulator/faulty.py``) it does as they say at their time;
+with a ledger (``simulator/ledger.py``) it writes down what it does.
 """
 
 from __future__ import annotations
@@ -18,14 +21,20 @@ import asyncio
 import logging
 import socket as sockets
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import count
+from typing import Any, cast
 
 from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
 
 from simulator.backlog import Backlog
+from simulator.faults import MOMENTS, Planned
+from simulator.faulty import CUTTING, Faults, FaultyTransport
+from simulator.ledger import Ledger
 from simulator.replay import Update
+from simulator.spoiling import SentUpdate
 from streamer.errors import FrameError
 from streamer.odin import connection as odin
 from streamer.odin.messages import encode_heartbeat, encode_logoff
@@ -66,6 +75,9 @@ class FeedServer:
             buffer is full is closed.
         high_water_bytes: What a connection's buffer may hold before it counts
             as full.
+        plan: Faults that are to happen.
+        seed: Chooses what is random about them.
+        ledger: Where everything that happens is noted.
 
     """
 
@@ -77,6 +89,9 @@ class FeedServer:
         conflate: bool,
         stall_limit_s: float = STALL_LIMIT_S,
         high_water_bytes: int | None = None,
+        plan: Sequence[Planned] = (),
+        seed: int = 0,
+        ledger: Ledger | None = None,
     ) -> None:
         self.updates_sent = 0
         """Updates handed to sockets, counted for each connection and form."""
@@ -93,13 +108,17 @@ class FeedServer:
         self._news = asyncio.Event()
         self._farewells: dict[asyncio.Task[None], _Socket] = {}
         self._server: Server | None = None
+        self._numbers = count(1)
+        self._ledger = ledger
+        self._faults = Faults(plan, seed=seed, on_lost=self._note_lost) if plan else None
 
     async def start(self, listener: sockets.socket) -> None:
         """Begin to accept connections on a bound socket, which becomes the server's."""
         self._server = await serve(
             self._talk,
             sock=listener,
-            create_connection=_Socket,
+            # It is called, and never looked at.
+            create_connection=cast(type[ServerConnection], partial(_Socket, faults=self._faults)),
             compression=None,
             max_size=_MAX_REQUEST_BYTES,
             write_limit=self._high_water_bytes,
@@ -124,6 +143,21 @@ class FeedServer:
         """Updates that slow connections never got because a newer one took their place."""
         return self._replaced_before + sum(peer.backlog.replaced for peer in self._peers)
 
+    def clients(self) -> list[dict[str, object]]:
+        """Return each connection, with what waits for it: in its buffer, and in its backlog."""
+        return [
+            {
+                "client": str(peer),
+                "logged_on": peer.odin.logged_on,
+                "instruments": len(set(peer.odin.interest())),
+                "unsent_bytes": peer.socket.unsent_bytes,
+                "waiting": len(peer.backlog),
+                "congested": peer.congested,
+                "replaced": peer.backlog.replaced,
+            }
+            for peer in self._peers
+        ]
+
     async def wait_logged_on(self) -> None:
         """Return when a client is logged on."""
         while not self.connections:
@@ -146,6 +180,10 @@ class FeedServer:
     def heartbeat(self, second: int) -> None:
         """Queue the time for every client; also the header time of what is answered from now on."""
         self._second = second
+        if self._faults is not None:
+            self._follow(self._faults, second)
+            if not self._faults.says_time:
+                return
         message = encode_heartbeat(second)
         for peer in self._peers:
             if peer.congested:
@@ -157,12 +195,17 @@ class FeedServer:
         """Queue a time that was not passed to, then each client's instruments as they are then."""
         for peer in self._peers:
             peer.backlog.clear()
+        if self._faults is not None:
+            self._faults.release()
         self.heartbeat(second)
         for peer in self._peers:
             self._send_all_states(peer)
 
-    def publish(self, updates: Iterable[Update]) -> None:
+    def publish(self, updates: Sequence[Update]) -> None:
         """Queue updates, in order, for the clients that want them."""
+        self._publish(updates if self._faults is None else self._faults.spoil(updates))
+
+    def _publish(self, updates: Iterable[SentUpdate]) -> None:
         for update in updates:
             for peer in self._wanted.get(update.key, ()):
                 if peer.congested:
@@ -171,6 +214,8 @@ class FeedServer:
                     before = peer.odin.queued_messages
                     peer.odin.publish(update)
                     self.updates_sent += peer.odin.queued_messages - before
+                    if self._ledger is not None:
+                        self._note_sent(peer, update, peer.odin.queued_messages - before)
 
     def flush(self) -> None:
         """Write everything queued, and drop connections that have stalled for too long."""
@@ -208,6 +253,8 @@ class FeedServer:
 
         Returns when the sockets have taken all of it, or have stalled.
         """
+        if self._faults is not None:
+            self._publish(self._faults.release())
         await self._settle()
         message = encode_logoff(self._second, reason)
         for peer in self._peers:
@@ -251,7 +298,8 @@ class FeedServer:
     async def _talk(self, socket: ServerConnection) -> None:
         """Serve one connection until it ends."""
         assert isinstance(socket, _Socket)
-        peer = _Peer(socket)
+        peer = _Peer(socket, next(self._numbers), self._faults)
+        self._note("connected", peer)
         socket.on_writable = self._catch_up
         self._peers[peer] = None
         try:
@@ -274,7 +322,15 @@ class FeedServer:
     def _receive(self, peer: _Peer, data: bytes) -> None:
         for event in peer.odin.receive(data, self._second):
             match event:
-                case odin.LogonAsked():
+                case odin.LogonAsked(request=request):
+                    refusal = None
+                    if self._faults is not None:
+                        refusal = self._faults.find("logon-refused")
+                    accepted = refusal is None
+                    self._note("logon", peer, user=request.user, accepted=accepted)
+                    if refusal is not None:
+                        self._refuse(peer, refusal)
+                        return
                     peer.odin.accept(self._second, simulated=True)
                     log.info("%s logged on", peer)
                     self._news.set()
@@ -287,6 +343,7 @@ class FeedServer:
                 case odin.KeptAlive():
                     pass
         peer.write()
+        self._hit_newcomer(peer)
         if peer.socket.unsent_bytes > _MAX_UNSENT_BYTES:
             self._drop(peer, "answers were asked for and not read")
 
@@ -294,9 +351,13 @@ class FeedServer:
         self,
         peer: _Peer,
         kind: odin.Kind,
-        added: Iterable[InstrumentKey],
-        removed: Iterable[InstrumentKey],
+        added: Sequence[InstrumentKey],
+        removed: Sequence[InstrumentKey],
     ) -> None:
+        if self._ledger is not None:
+            for what, keys in (("subscribe", added), ("unsubscribe", removed)):
+                if keys:
+                    self._ledger.note_interest(what, self._second, peer.number, kind, keys)
         for key in added:
             self._wanted.setdefault(key, {})[peer] = None
             self._send_state(peer, kind, key)
@@ -315,6 +376,8 @@ class FeedServer:
         state = self._state(key)
         if state is not None:
             peer.odin.send_state(kind, state)
+            if self._ledger is not None:
+                self._ledger.note_update("state", self._second, peer.number, state, kind=kind)
 
     def _send_all_states(self, peer: _Peer) -> None:
         if peer.congested:
@@ -345,7 +408,10 @@ class FeedServer:
                     peer.odin.send(encode_heartbeat(item))
                     heartbeats += 1
                 else:
+                    queued = peer.odin.queued_messages
                     peer.odin.publish(item)
+                    if self._ledger is not None:
+                        self._note_sent(peer, item, peer.odin.queued_messages - queued)
             self.updates_sent += peer.odin.queued_messages - before - heartbeats
             peer.write()
 
@@ -364,22 +430,96 @@ class FeedServer:
         if peer not in self._peers:
             return
         del self._peers[peer]
+        self._note("gone", peer)
         self._replaced_before += peer.backlog.replaced
         for key in peer.odin.interest():
             self._unwant(peer, key)
         self._news.set()
 
+    # --- faults and the ledger
+
+    def _follow(self, faults: Faults, second: int) -> None:
+        """Let planned faults begin and end with a new second."""
+        change = faults.pass_time(second)
+        if change is None:
+            return
+        self._publish(change.released)
+        # What came before is not concerned.
+        self.flush()
+        for planned in change.ended:
+            faults.end_on_sockets(planned)
+            self._note("fault", fault=str(planned), phase="ends")
+        for planned in change.begun:
+            self._note("fault", fault=str(planned), phase="begins")
+            faults.begin_on_sockets(planned)
+            for peer in list(self._peers):
+                self._hit(peer, planned)
+
+    def _hit(self, peer: _Peer, planned: Planned) -> None:
+        """Do to a connection what a fault does to each that is there."""
+        name = planned.fault.name
+        if name in MOMENTS or name in CUTTING or name == "half-open":
+            self._note("fault", peer, fault=str(planned), phase="hits")
+        if name in CUTTING:
+            self._forget(peer)
+        elif name == "close":
+            self._part(peer, planned.value("code"), "a planned fault", _DROP_TIMEOUT_S)
+        elif name == "logged-off":
+            if peer.odin.logged_on:
+                peer.odin.send(encode_logoff(self._second, "a planned fault"))
+                peer.write()
+            self._part(peer, _CLOSE_RESTART, "a planned fault", _DROP_TIMEOUT_S)
+
+    def _hit_newcomer(self, peer: _Peer) -> None:
+        """Let faults of a moment that last happen to who logs on meanwhile."""
+        if self._faults is None or not peer.odin.logged_on or peer not in self._peers:
+            return
+        planned = self._faults.lasting(*MOMENTS)
+        if planned is not None:
+            if isinstance(peer.socket.transport, FaultyTransport) and planned.fault.name == "reset":
+                peer.socket.transport.reset()
+            self._hit(peer, planned)
+
+    def _refuse(self, peer: _Peer, refusal: Planned) -> None:
+        peer.odin.refuse(refusal.value("status"), self._second)
+        peer.write()
+        self._hit(peer, refusal)
+        self._part(peer, _CLOSE_FAULT, "the logon is refused", _DROP_TIMEOUT_S)
+
+    def _note(self, what: str, peer: _Peer | None = None, **more: object) -> None:
+        if self._ledger is not None:
+            number = None if peer is None else peer.number
+            self._ledger.note(what, self._second, number, **more)
+
+    def _note_sent(self, peer: _Peer, update: SentUpdate, forms: int) -> None:
+        if self._ledger is not None and forms:
+            self._ledger.note_update("update", self._second, peer.number, update)
+
+    def _note_lost(self, update: SentUpdate, fault: str) -> None:
+        if self._ledger is not None:
+            self._ledger.note_update("lost", self._second, None, update, fault=fault)
+
 
 class _Socket(ServerConnection):
     """A WebSocket connection that tells when its write buffer is below its mark."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, faults: Faults | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._faults = faults
         self.writable = asyncio.Event()
         self.writable.set()
         self.on_writable: Callable[[], None] | None = None
         self._progress_at = 0.0
         self._unsent_then = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        faults = self._faults
+        if faults is None:
+            super().connection_made(transport)
+            return
+        super().connection_made(faults.wrap(cast(asyncio.Transport, transport), self))
+        if faults.find("refuse") is not None:
+            self.transport.abort()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -397,6 +537,8 @@ class _Socket(ServerConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.writable.set()
+        if self._faults is not None:
+            self._faults.forget(self.transport)
 
     @property
     def unsent_bytes(self) -> int:
@@ -424,12 +566,14 @@ class _Socket(ServerConnection):
 class _Peer:
     """One connection: its socket, its half of the protocol, what it has yet to be told."""
 
-    def __init__(self, socket: _Socket) -> None:
+    def __init__(self, socket: _Socket, number: int, faults: Faults | None) -> None:
         self.socket = socket
+        self.number = number
         self.odin = odin.ServerConnection()
         self.backlog = Backlog()
         self.congested = False
         """Whether updates go to the backlog."""
+        self._faults = faults
         self._refused = 0
 
     def __str__(self) -> str:
@@ -443,7 +587,11 @@ class _Peer:
 
     def write(self) -> None:
         """Hand the queue to the socket, one whole frame in each WebSocket message."""
-        for frame in self.odin.data_to_send():
+        frames = self.odin.data_to_send()
+        if self._faults is not None:
+            self._faults.write(self.socket, frames)
+            return
+        for frame in frames:
             broadcast((self.socket,), frame)
 
     def note_refused(self, problem: str) -> None:

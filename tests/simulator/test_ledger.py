@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from simulator.faults import parse_planned
+from simulator.ledger import Ledger
+from simulator.spoiling import Spoiler
+from streamer.errors import ConfigError
+from tests.simulator.tapes import OPEN, SECOND, counted_rows, replay_of
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    """Return what a ledger says."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_line_says_when_what_happened_to_whom(tmp_path: Path) -> None:
+    """In real seconds since it was opened, and in the feed's own time."""
+    now = 5 * SECOND
+    ledger = Ledger(tmp_path / "ledger", monotonic=lambda: now)
+    ledger.note("connected", OPEN, 1)
+    now += SECOND // 2
+    ledger.note_interest("subscribe", OPEN + SECOND, 1, "touchline", [(1, 2885)])
+    ledger.close()
+    assert lines(tmp_path / "ledger") == [
+        {
+            "real_s": 0.0,
+            "time": "2025-09-04T09:15:00.000000000+05:30",
+            "what": "connected",
+            "connection": 1,
+        },
+        {
+            "real_s": 0.5,
+            "time": "2025-09-04T09:15:01.000000000+05:30",
+            "what": "subscribe",
+            "connection": 1,
+            "kind": "touchline",
+            "instruments": [[1, 2885]],
+        },
+    ]
+
+
+def test_an_update_is_told_with_the_faults_that_made_it(tmp_path: Path) -> None:
+    """Its instrument, its price, its row's time, and what was done to it."""
+    update = replay_of(tmp_path / "tape.parquet", counted_rows(2)).take(OPEN)[0]
+    spoiler = Spoiler([parse_planned("duplicate@09:15:00"), parse_planned("zero-price@09:15")], 0)
+    spoiler.pass_time(9 * 3600 + 15 * 60)
+    ledger = Ledger(tmp_path / "ledger")
+    for sent in spoiler.spoil([update]):
+        ledger.note_update("update", OPEN, 2, sent)
+    ledger.flush()
+    told = lines(tmp_path / "ledger")
+    ledger.close()
+    assert [line["faults"] for line in told] == [["zero-price"], ["duplicate", "zero-price"]]
+    for line in told:
+        assert (line["segment"], line["token"], line["ltp"], line["ts"]) == (1, 2885, 10000, OPEN)
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """With the path and the system's reason."""
+    with pytest.raises(ConfigError, match="no-such-folder"):
+        Ledger(tmp_path / "no-such-folder" / "ledger")
