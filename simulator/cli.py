@@ -16,6 +16,7 @@ import click
 
 from simulator.check_command import check
 from simulator.convert_command import convert
+from simulator.ctl_command import ctl
 from simulator.facts_command import facts
 from simulator.faults_command import faults
 from simulator.info_command import info
@@ -184,7 +185,7 @@ def cli() -> None:
     default=4510,
     show_default=True,
     type=click.IntRange(0, 65535),
-    help="Port of the REST logon and the status; 0 picks a free one.",
+    help="Port of the console page, the control API and the REST logon; 0 picks a free one.",
 )
 @click.option(
     "--db",
@@ -193,6 +194,11 @@ def cli() -> None:
     "odin-streamer/simulated-sessions.db in the user's state folder]",
 )
 @click.option("--report", type=_FILE, metavar="FILE.json", help="Write the summary for programs.")
+@click.option(
+    "--shift",
+    type=click.Choice(["today", "now"]),
+    help="Tell all times as if the first day were today, or as if the window began now.",
+)
 @click.option(
     "--sort", is_flag=True, help="Put rows that go back in time in order, instead of refusing."
 )
@@ -221,6 +227,7 @@ def replay(db: Path | None, passes: int, **options: Any) -> None:
 
 
 cli.add_command(check)
+cli.add_command(ctl)
 cli.add_command(convert)
 cli.add_command(info)
 cli.add_command(record)

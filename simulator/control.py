@@ -3,34 +3,78 @@ The control port: HTTP beside the feed.
 
 ``POST /authentication/v1/user/session`` is the REST logon of the published
 clients that learn the feed's address there; any user and password will do.
-``GET /status`` tells how the replay stands. What the two answer is given to
-this module; it only speaks HTTP.
+``GET /`` is the console page, which lives on the other requests: ``GET
+/status``, ``POST /control``, ``GET /events`` (server-sent events), ``GET
+/market``, ``GET /clients`` and ``GET /density``. What they answer is given to
+this module; it only speaks HTTP, and keeps browsers that show a page from
+elsewhere away from the controls.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import json
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-__all__ = ["LOGON_PATH", "STATUS_PATH", "ControlServer"]
+from simulator.announcements import Announcements
+from streamer.errors import RecordingError
+
+__all__ = ["CONTROL_PATH", "EVENTS_PATH", "LOGON_PATH", "STATUS_PATH", "ControlServer", "Controls"]
 
 LOGON_PATH = "/authentication/v1/user/session"
 STATUS_PATH = "/status"
+CONTROL_PATH = "/control"
+EVENTS_PATH = "/events"
 
 _MAX_BODY_BYTES = 64 * 2**10
 _MAX_CONNECTIONS = 256
 _MAX_USER = 128
+_LOGON = "an object with user_id"
+_COMMAND = 'an object such as {"command": "pause"}'
+
+# The page is whole in itself: it loads nothing, and talks to this port alone.
+_PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline';"
+        " connect-src 'self'; img-src data:; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Controls(Protocol):
+    """What the control port shows and passes on."""
+
+    announcements: Announcements
+
+    def status(self) -> Mapping[str, object]:
+        """Return how the replay stands."""
+
+    async def command(self, body: Mapping[str, object]) -> Mapping[str, object]:
+        """Carry out a command; raise `ValueError` if it cannot be."""
+
+    def market(self, find: str = "") -> Sequence[Mapping[str, object]]:
+        """Return the present state of instruments."""
+
+    def clients(self) -> Sequence[Mapping[str, object]]:
+        """Return the connections of the feed."""
+
+    async def density(self) -> Mapping[str, object]:
+        """Return how busy each stretch of the window is."""
 
 
 class ControlServer:
@@ -39,13 +83,13 @@ class ControlServer:
 
     Args:
         feed_url: Where clients that log on here find the feed.
-        status: Returns what ``GET /status`` answers.
+        controls: What is shown, and asked for changes.
 
     """
 
-    def __init__(self, *, feed_url: str, status: Callable[[], Mapping[str, object]]) -> None:
+    def __init__(self, *, feed_url: str, controls: Controls) -> None:
         self._feed_url = feed_url
-        self._status = status
+        self._controls = controls
         self._own_url = ""
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -62,8 +106,14 @@ class ControlServer:
         self._own_url = url
         app = Starlette(
             routes=[
+                Route("/", self._show_page, methods=["GET"]),
                 Route(LOGON_PATH, self._log_on, methods=["POST"]),
                 Route(STATUS_PATH, self._tell_status, methods=["GET"]),
+                Route(CONTROL_PATH, self._control, methods=["POST"]),
+                Route(EVENTS_PATH, self._tell_events, methods=["GET"]),
+                Route("/market", self._tell_market, methods=["GET"]),
+                Route("/clients", self._tell_clients, methods=["GET"]),
+                Route("/density", self._tell_density, methods=["GET"]),
             ],
             exception_handlers={HTTPException: _explain},
         )
@@ -83,7 +133,8 @@ class ControlServer:
         await self._server.is_up.wait()
 
     async def close(self) -> None:
-        """Let requests under way end, then close; idempotent."""
+        """Let requests under way end, those for events too, then close; idempotent."""
+        self._controls.announcements.close()
         if self._server is None or self._serving is None:
             return
         self._server.should_exit = True
@@ -91,7 +142,7 @@ class ControlServer:
         self._server = None
 
     async def _log_on(self, request: Request) -> Response:
-        answer = await _read_json(request)
+        answer = await _read_json(request, _LOGON)
         user = answer.get("user_id")
         if not isinstance(user, str) or not 0 < len(user) <= _MAX_USER:
             raise HTTPException(400, f"found no user_id; expected 1 to {_MAX_USER} characters")
@@ -110,8 +161,43 @@ class ControlServer:
             }
         )
 
+    async def _show_page(self, _: Request) -> Response:
+        page = files("simulator").joinpath("pages", "console.html").read_text(encoding="utf-8")
+        return HTMLResponse(page, headers=_PAGE_HEADERS)
+
     async def _tell_status(self, _: Request) -> Response:
-        return JSONResponse(dict(self._status()))
+        return JSONResponse(dict(self._controls.status()))
+
+    async def _control(self, request: Request) -> Response:
+        _refuse_strange_page(request, urlsplit(self._own_url).hostname or "")
+        body = await _read_json(request, _COMMAND)
+        try:
+            return JSONResponse(dict(await self._controls.command(body)))
+        except ValueError as error:
+            raise HTTPException(400, str(error)) from None
+        except RecordingError as error:
+            raise HTTPException(500, str(error)) from None
+
+    async def _tell_events(self, request: Request) -> Response:
+        announcements = self._controls.announcements
+        if announcements.full:
+            raise HTTPException(503, "too many listen already; close one and try again")
+        last = request.headers.get("last-event-id", "")
+        after = int(last) if last.isascii() and last.isdigit() and len(last) < 10 else None
+        return StreamingResponse(
+            announcements.listen(after),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store"},
+        )
+
+    async def _tell_market(self, request: Request) -> Response:
+        return JSONResponse(list(self._controls.market(request.query_params.get("find", ""))))
+
+    async def _tell_clients(self, _: Request) -> Response:
+        return JSONResponse(list(self._controls.clients()))
+
+    async def _tell_density(self, _: Request) -> Response:
+        return JSONResponse(dict(await self._controls.density()))
 
 
 class _Server(uvicorn.Server):
@@ -136,7 +222,45 @@ async def _explain(_: Request, error: Exception) -> Response:
     return JSONResponse(answer, error.status_code, error.headers)
 
 
-async def _read_json(request: Request) -> dict[str, Any]:
+def _refuse_strange_page(request: Request, own_host: str) -> None:
+    """
+    Refuse what a browser sends for a page that is not ours.
+
+    Programs send no Origin. A page on loopback may; so may our own, if it was
+    opened by address or by the name we listen on: any other name may have
+    been pointed at us by a stranger.
+    """
+    origin = request.headers.get("origin")
+    if origin is None:
+        return
+    try:
+        host = urlsplit(origin).hostname or ""
+    except ValueError:
+        host = ""
+    if _is_loopback(host):
+        return
+    is_own = host != "" and urlsplit(origin).netloc == request.headers.get("host")
+    if not (is_own and (host == own_host or _is_address(host))):
+        raise HTTPException(
+            403,
+            f"origin {origin!r} found; the console page of this port, opened by its address,"
+            " or a page on localhost expected",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+async def _read_json(request: Request, expected: str) -> dict[str, Any]:
     body = bytearray()
     try:
         async for chunk in request.stream():
@@ -148,7 +272,7 @@ async def _read_json(request: Request) -> dict[str, Any]:
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
-        raise HTTPException(400, "found no JSON; expected an object with user_id") from None
+        raise HTTPException(400, f"found no JSON; expected {expected}") from None
     if not isinstance(answer, dict):
-        raise HTTPException(400, "found other JSON; expected an object with user_id")
+        raise HTTPException(400, f"found other JSON; expected {expected}")
     return answer

@@ -407,6 +407,18 @@ class Replay:
         """
         return self._reader.prefetch()
 
+    def density(self, stretch_ns: int) -> list[int]:
+        """
+        Return how many updates each stretch of the window has, from its start on.
+
+        Reads all of it; may run in another thread.
+        """
+        start, end = self.start - self.shift, self.end - self.shift
+        counts = np.zeros(-(-(end - start) // stretch_ns), dtype=np.int64)
+        for batch in self._recording.batches(start, end, keys=self.keys, figures=()):
+            counts += np.bincount((batch.ts - start) // stretch_ns, minlength=len(counts))
+        return [int(count) for count in counts]
+
     def _folded_to(self, start: int) -> DayFold:
         """Return the days folded up to the start; the day before gives the previous closes."""
         recording = self._recording

@@ -26,8 +26,10 @@ from typing import Any, Literal
 import click
 import msgspec
 
+from simulator.announcements import Announcements
 from simulator.clock import SimClock, parse_rate
 from simulator.control import LOGON_PATH, ControlServer
+from simulator.desk import Desk
 from simulator.extra_instruments import write_missing
 from simulator.feed import STALL_LIMIT_S, FeedServer
 from simulator.player import Player
@@ -39,11 +41,11 @@ from simulator.report import Outcome, Standing, progress_line, report, speed_tex
 from simulator.sockets import address_of, open_listener
 from simulator.streamer_process import StreamerProcess
 from simulator.timer import DeadlineTimer
-from simulator.window import chosen_keys, window_end, window_start
+from simulator.window import chosen_keys, shift_of, window_end, window_start
 from streamer.calendar import TradingCalendar
 from streamer.errors import ConfigError, OdinError
 from streamer.instruments import InstrumentTable
-from streamer.ist import ist_clock, ist_datetime
+from streamer.ist import ist_clock, ist_datetime, ist_rfc3339
 
 __all__ = ["ReplayOptions", "run"]
 
@@ -88,6 +90,7 @@ class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
     db: Path
     report: Path | None = None
     sort: bool = False
+    shift: Literal["today", "now"] | None = None
 
     @property
     def rate(self) -> Fraction | None:
@@ -112,7 +115,8 @@ def run(options: ReplayOptions) -> int:
     keys = None
     if options.symbols:
         keys = chosen_keys(options.symbols, instruments=recording.instruments, table=table)
-    replay = Replay(recording, start=start, end=end, keys=keys, calendar=calendar)
+    shift = shift_of(options.shift, start=start, now=time.time_ns())
+    replay = Replay(recording, start=start, end=end, keys=keys, calendar=calendar, shift=shift)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     # What is there by now stays: the collector need not look at it in the middle of pacing.
     gc.freeze()
@@ -141,6 +145,7 @@ class _Run:
         programme = Programme(replay, start=replay.start, end=replay.end)
         self._feed = FeedServer(replay.state, second=replay.start, conflate=not waits)
         self._timer = DeadlineTimer()
+        announcements = Announcements(lambda: self._player.now)
         self._player = Player(
             replay=replay,
             programme=programme,
@@ -149,6 +154,15 @@ class _Run:
             timer=self._timer,
             passes=options.passes,
             wait_for_sockets=waits,
+            tell=announcements.tell,
+        )
+        self._desk = Desk(
+            player=self._player,
+            replay=replay,
+            feed=self._feed,
+            instruments=recording.instruments,
+            announcements=announcements,
+            status=self._status,
         )
         self._control: ControlServer
         self._streamer: StreamerProcess | None = None
@@ -165,8 +179,13 @@ class _Run:
         self._log_above_progress()
         try:
             async with AsyncExitStack() as stack:
-                await self._open(stack)
-                await self._until_something_ends_it()
+                try:
+                    await self._open(stack)
+                    await self._until_something_ends_it()
+                except OdinError as error:
+                    self._end(Outcome.FAILED, str(error))
+                self._desk.closed = self._why
+                self._desk.announcements.tell("stopped", {"why": self._why})
         except OdinError as error:
             self._end(Outcome.FAILED, str(error))
         finally:
@@ -191,7 +210,7 @@ class _Run:
         self._control_url = f"http://{address_of(control, options.host)}"
         await self._feed.start(feed)
         stack.push_async_callback(self._close_feed)
-        self._control = ControlServer(feed_url=self._feed_url, status=self._status)
+        self._control = ControlServer(feed_url=self._feed_url, controls=self._desk)
         await self._control.start(control, self._control_url)
         stack.push_async_callback(self._control.close)
         if not options.feed_only:
@@ -262,13 +281,16 @@ class _Run:
         self._began = time.time_ns()
         self._player.start()
         await self._player.finished.wait()
-        if self._options.hold:
+        while self._options.hold:
             self._end(Outcome.COMPLETED, "the whole window was replayed; held until interrupted")
             self._progress.stop()
             self._write_report(None)
             click.echo(summary(self._standing()))
             click.echo("Both servers stay up until Ctrl-C.")
-            await asyncio.Event().wait()
+            await self._player.sought_back.wait()
+            self._progress.start()
+            await self._player.finished.wait()
+        self._desk.closed = _OVER
         await self._feed.log_off(_OVER)
         if self._streamer is not None:
             # It ends when every client has been sent everything (C-6).
@@ -279,6 +301,19 @@ class _Run:
         self._end(Outcome.COMPLETED, "the whole window was replayed")
 
     async def _wait_for_start(self) -> None:
+        """Return when what starts the clock is there, or somebody has started it by hand."""
+        waits = [self._player.started.wait(), self._wait_for_clients()]
+        tasks = [asyncio.create_task(wait) for wait in waits]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _wait_for_clients(self) -> None:
         match self._options.start_on:
             case "subscribe":
                 self._why = "waiting for a subscription"
@@ -332,14 +367,19 @@ class _Run:
         options = self._options
         streamer = self._streamer
         finished = self._player.finished.is_set()
+        outcome, why = self._outcome, self._why
+        if outcome is Outcome.COMPLETED and not finished:
+            # Held up after its end, and sought back since.
+            outcome, why = Outcome.PLAYING, ""
         return Standing(
             recording=tuple(str(path) for path in options.files),
             start=self._replay.start,
             end=self._replay.end,
             reached=self._replay.end if finished else max(self._player.second, self._replay.start),
-            speed=options.speed,
+            speed=_speed_of(self._player.rate),
+            paused=self._player.paused,
             passes=self._player.passes_done,
-            passes_wanted=options.passes,
+            passes_wanted=self._player.passes,
             updates=self._player.updates,
             updates_in_window=self._replay.rows_total,
             updates_sent=self._feed.updates_sent,
@@ -349,8 +389,8 @@ class _Run:
             wanted_ns=self._player.wanted_ns,
             actual_ns=self._player.running_ns,
             lateness=self._player.lateness,
-            outcome=self._outcome,
-            why=self._why,
+            outcome=outcome,
+            why=why,
         )
 
     def _status(self) -> dict[str, object]:
@@ -359,6 +399,8 @@ class _Run:
             "feed_url": self._feed_url,
             "url": None if streamer is None else streamer.url,
             "feed_connections": self._feed.connections,
+            "time": ist_rfc3339(self._player.now),
+            "paused": self._player.paused,
         }
 
     def _write_report(self, status: int | None) -> None:
@@ -398,7 +440,10 @@ class _Run:
             f" {replay.rows_total:,} updates, {speed_text(self._options.speed)}",
             "",
         ]
-        rest = f"  REST logon         {self._control_url}{LOGON_PATH}"
+        rest = (
+            f"  REST logon         {self._control_url}{LOGON_PATH}\n"
+            f"  Console            {self._control_url}/"
+        )
         if self._streamer is None:
             lines += [
                 f"  ODIN feed          {self._feed_url}",
@@ -429,6 +474,12 @@ class _Run:
         if first is None or rate is None or (first - self._replay.start) / rate < _LONG_NS:
             return None
         return f"The first update comes at {ist_clock(first)} IST; --from start begins there."
+
+
+def _speed_of(rate: Fraction | None) -> str:
+    if rate is None:
+        return "max"
+    return str(rate) if rate.denominator == 1 else f"{float(rate):.6f}".rstrip("0")
 
 
 def _made(db: Path) -> Path:

@@ -37,7 +37,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         start: Where the window begins.
         end: Where it ends.
         reached: The simulated time.
-        speed: As the user wrote it.
+        speed: As a user writes it.
         passes: How often the window was played to its end.
         passes_wanted: How often it should be; None for ever.
         updates: Rows of the recording played, in all passes.
@@ -52,6 +52,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         lateness: Of the updates played.
         outcome: How it stands.
         why: In words.
+        paused: Whether somebody has paused it.
 
     """
 
@@ -73,6 +74,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     lateness: Lateness
     outcome: Outcome
     why: str
+    paused: bool = False
 
 
 def speed_text(speed: str) -> str:
@@ -84,7 +86,7 @@ def progress_line(now: Standing) -> str:
     """Return how it stands, in one line."""
     parts = [
         f"{ist_clock(now.reached)} IST",
-        speed_text(now.speed),
+        "paused" if now.paused else speed_text(now.speed),
         f"{now.updates:,}/{now.updates_in_window:,} updates"
         if now.passes_wanted == 1
         else f"pass {now.passes + 1}, {now.updates:,} updates",

@@ -1,5 +1,7 @@
 """
-Which part of a recording is replayed: ``--from``, ``--to`` and ``--symbols`` given meaning.
+Which part of a recording is replayed, and as when: options given meaning.
+
+``--from`` and ``--to``, ``--symbols``, ``--shift``.
 """
 
 from __future__ import annotations
@@ -10,10 +12,10 @@ from datetime import date
 from streamer.calendar import TradingCalendar
 from streamer.errors import ConfigError
 from streamer.instruments import Instrument, InstrumentTable
-from streamer.ist import ist_date, ist_datetime, ist_ns
+from streamer.ist import NS_PER_SECOND, ist_date, ist_datetime, ist_midnight, ist_ns
 from streamer.odin.tags import InstrumentKey
 
-__all__ = ["LEAD_NS", "chosen_keys", "window_end", "window_start"]
+__all__ = ["LEAD_NS", "chosen_keys", "shift_of", "window_end", "window_start"]
 
 LEAD_NS = 5_000_000_000
 """How long before the open a replay begins, so that one sees the market open."""
@@ -69,6 +71,25 @@ def window_end(text: str | None, *, last_row: int, start: int) -> int:
             f" {ist_datetime(start)} IST; expected --from before --to, both within the recording"
         )
     return end
+
+
+def shift_of(word: str | None, *, start: int, now: int) -> int:
+    """
+    Return what is added to every time of a replay, in nanoseconds: whole seconds.
+
+    Args:
+        word: ``today`` moves the window's first day to the day of ``now``,
+            at the same times of day; ``now`` moves its start to ``now``;
+            None moves nothing.
+        start: Where the window begins.
+        now: UNIX nanoseconds.
+
+    """
+    if word == "today":
+        return ist_midnight(ist_date(now)) - ist_midnight(ist_date(start))
+    if word == "now":
+        return (now - start) // NS_PER_SECOND * NS_PER_SECOND
+    return 0
 
 
 def _clock_on(day: date, text: str, option: str, word: str) -> int:

@@ -5,21 +5,64 @@ import json
 import signal
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from simulator.control import LOGON_PATH, STATUS_PATH, ControlServer
+from simulator.announcements import Announcements
+from simulator.control import (
+    CONTROL_PATH,
+    EVENTS_PATH,
+    LOGON_PATH,
+    STATUS_PATH,
+    ControlServer,
+)
 from simulator.sockets import address_of, open_listener
 
 FEED = "ws://127.0.0.1:4509"
 
 
+class MadeUpControls:
+    """Controls of a replay that does not exist; it takes only the command `{"command": "ok"}`."""
+
+    def __init__(self) -> None:
+        self.announcements = Announcements(lambda: 0)
+
+    def status(self) -> Mapping[str, object]:
+        """The same always."""
+        return {"state": "playing", "speed": 60}
+
+    async def command(self, body: Mapping[str, object]) -> Mapping[str, object]:
+        """Refuse all but one."""
+        if body != {"command": "ok"}:
+            raise ValueError(f"{dict(body)} found; ok expected")
+        return {"state": "changed"}
+
+    def market(self, find: str = "") -> Sequence[Mapping[str, object]]:
+        """One instrument, whose symbol is what was looked for."""
+        return [{"symbol": find}]
+
+    def clients(self) -> Sequence[Mapping[str, object]]:
+        """None."""
+        return []
+
+    async def density(self) -> Mapping[str, object]:
+        """Nothing but updates."""
+        return {"updates": [1, 2]}
+
+
 @pytest.fixture
-async def url() -> AsyncIterator[str]:
-    """The URL of a control port whose status is made up."""
-    control = ControlServer(feed_url=FEED, status=lambda: {"state": "playing", "speed": 60})
+def controls() -> MadeUpControls:
+    """What the control port shows."""
+    return MadeUpControls()
+
+
+@pytest.fixture
+async def url(controls: MadeUpControls) -> AsyncIterator[str]:
+    """The URL of a control port whose replay is made up."""
+    control = ControlServer(feed_url=FEED, controls=controls)
     listener = open_listener("127.0.0.1", 0, option="--control-port")
     url = f"http://{address_of(listener, '127.0.0.1')}"
     await control.start(listener, url)
@@ -27,11 +70,11 @@ async def url() -> AsyncIterator[str]:
     await control.close()
 
 
-async def ask(url: str, body: bytes | None = None) -> tuple[int, Any]:
-    """Return the status and the JSON of an answer; a body makes it a POST."""
+async def ask(url: str, body: bytes | None = None, **more: str) -> tuple[int, Any]:
+    """Return the status and the JSON of an answer; a body makes it a POST, ``more`` are headers."""
 
     def blocking() -> tuple[int, Any]:
-        headers = {"Content-Type": "application/json", "x-api-key": "K"}
+        headers = {"Content-Type": "application/json", "x-api-key": "K"} | more
         request = urllib.request.Request(url, body, headers)
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
@@ -98,7 +141,7 @@ async def test_the_status_is_what_the_program_tells(url: str) -> None:
     assert await ask(url + STATUS_PATH) == (200, {"state": "playing", "speed": 60})
 
 
-@pytest.mark.parametrize(("path", "status"), [("/", 404), (LOGON_PATH, 405)])
+@pytest.mark.parametrize(("path", "status"), [("/nothing", 404), (LOGON_PATH, 405)])
 async def test_other_requests_are_refused(url: str, path: str, status: int) -> None:
     """An unknown path, and the right path with the wrong method."""
     found, answer = await ask(url + path)
@@ -109,9 +152,94 @@ async def test_other_requests_are_refused(url: str, path: str, status: int) -> N
 async def test_signals_stay_with_the_program() -> None:
     """The HTTP server does not take Ctrl-C for itself."""
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    control = ControlServer(feed_url=FEED, status=dict)
+    control = ControlServer(feed_url=FEED, controls=MadeUpControls())
     listener = open_listener("127.0.0.1", 0, option="--control-port")
     await control.start(listener, "http://unused")
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
     await control.close()
     await control.close()
+
+
+async def test_a_command_is_passed_on(url: str) -> None:
+    """Its answer is how the replay stands after it; a refusal says what was expected."""
+    assert await ask(url + CONTROL_PATH, b'{"command": "ok"}') == (200, {"state": "changed"})
+    status, answer = await ask(url + CONTROL_PATH, b'{"command": "jump"}')
+    assert status == 400
+    assert answer == {"status": "error", "message": "{'command': 'jump'} found; ok expected"}
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff"], ids=range(4))
+async def test_what_is_no_object_is_no_command(url: str, body: bytes) -> None:
+    """With 400, and an example."""
+    status, answer = await ask(url + CONTROL_PATH, body)
+    assert status == 400
+    assert '{"command": "pause"}' in answer["message"]
+
+
+async def test_a_long_command_is_refused(url: str) -> None:
+    """Before it is held in memory."""
+    assert (await ask(url + CONTROL_PATH, b" " * 70_000))[0] == 413
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "status"),
+    [
+        ("http://localhost:3000", None, 200),
+        ("http://[::1]:4510", None, 200),
+        ("http://192.168.1.5:4510", "192.168.1.5:4510", 200),
+        ("http://192.168.1.5:80", "192.168.1.5:4510", 403),
+        ("http://rebound.example:4510", "rebound.example:4510", 403),
+        ("https://elsewhere.example", None, 403),
+        ("null", None, 403),
+        ("http://[", None, 403),
+    ],
+)
+async def test_pages_from_elsewhere_control_nothing(
+    url: str, origin: str, host: str | None, status: int
+) -> None:
+    """A browser may send commands for our own page and for pages on loopback alone."""
+    more = {"Origin": origin} | ({} if host is None else {"Host": host})
+    assert (await ask(url + CONTROL_PATH, b'{"command": "ok"}', **more))[0] == status
+
+
+async def test_what_the_page_shows(url: str) -> None:
+    """The market as searched, the clients, how busy the window is."""
+    assert await ask(url + "/market?find=REL") == (200, [{"symbol": "REL"}])
+    assert await ask(url + "/clients") == (200, [])
+    assert await ask(url + "/density") == (200, {"updates": [1, 2]})
+
+
+async def test_the_page_loads_nothing_from_elsewhere(url: str) -> None:
+    """It is one file, and its browser is told to keep it so."""
+
+    def blocking() -> tuple[str, str]:
+        with urllib.request.urlopen(url + "/", timeout=10) as answer:
+            return answer.headers["Content-Security-Policy"], answer.read().decode()
+
+    policy, page = await asyncio.to_thread(blocking)
+    assert "default-src 'none'" in policy
+    assert page.startswith("<!doctype html>")
+    assert "://" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+async def test_events_are_told_until_the_end(url: str, controls: MadeUpControls) -> None:
+    """Those after the last one heard, then each as it happens; the port's end ends them."""
+    controls.announcements.tell("started", {})
+    controls.announcements.tell("paused", {})
+    at = urlsplit(url)
+    reader, writer = await asyncio.open_connection(at.hostname, at.port)
+    writer.write(
+        f"GET {EVENTS_PATH} HTTP/1.1\r\nHost: {at.netloc}\r\nLast-Event-ID: 1\r\n"
+        "Connection: close\r\n\r\n".encode()
+    )
+    async with asyncio.timeout(10):
+        head = await reader.readuntil(b"event: paused")
+        assert b"text/event-stream" in head
+        assert b"started" not in head
+        controls.announcements.tell("seeked", {"left": "x"})
+        await reader.readuntil(b"event: seeked")
+        controls.announcements.close()
+        rest = await reader.read()
+    assert b'"left": "x"' in rest
+    writer.close()
+    await writer.wait_closed()

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from simulator.window import chosen_keys, window_end, window_start
+from simulator.window import chosen_keys, shift_of, window_end, window_start
 from streamer.calendar import TradingCalendar
 from streamer.errors import ConfigError
 from streamer.instruments import Instrument, InstrumentTable
@@ -96,3 +96,18 @@ def test_an_instrument_that_was_not_recorded_is_refused(name: str) -> None:
     """The message says what there is."""
     with pytest.raises(ConfigError, match=rf"'{name}' is not in the recording.*MADEUP"):
         chosen_keys([name], instruments=RECORDED, table=TABLE)
+
+
+@pytest.mark.parametrize(
+    ("word", "start"),
+    [
+        (None, ist_ns(DAY, "09:14:55")),
+        ("today", ist_ns(HOLIDAY, "09:14:55")),
+        ("now", ist_ns(HOLIDAY, "11:00:07")),
+    ],
+)
+def test_shifts_move_the_start(word: str | None, start: int) -> None:
+    """To the same time today, or to now; by whole seconds, so that fractions stay."""
+    recorded = ist_ns(DAY, "09:14:55") + 250
+    shift = shift_of(word, start=recorded, now=ist_ns(HOLIDAY, "11:00:07") + 300)
+    assert recorded + shift == start + 250

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import date
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator.commands import Command, Loop, Pause, Resume, Seek, Speed, Step, parse_command
+from streamer.ist import ist_ns
+
+DAY = date(2025, 9, 4)
+NOW = ist_ns(DAY, "10:00")
+
+
+@pytest.mark.parametrize(
+    ("body", "command"),
+    [
+        ({"command": "pause"}, Pause()),
+        ({"command": "resume"}, Resume()),
+        ({"command": "speed", "value": 10}, Speed(Fraction(10))),
+        ({"command": "speed", "value": "0.5"}, Speed(Fraction(1, 2))),
+        ({"command": "speed", "value": "max"}, Speed(None)),
+        ({"command": "seek", "to": "14:30"}, Seek(ist_ns(DAY, "14:30"))),
+        (
+            {"command": "seek", "to": "2025-09-05T09:15:01"},
+            Seek(ist_ns(date(2025, 9, 5), "09:15:01")),
+        ),
+        ({"command": "step", "seconds": 5}, Step(NOW + 5 * 10**9)),
+        ({"command": "step", "seconds": 0.25}, Step(NOW + 25 * 10**7)),
+        ({"command": "step", "to": "10:00:30"}, Step(NOW + 30 * 10**9)),
+        ({"command": "loop", "passes": 3}, Loop(3)),
+        ({"command": "loop", "passes": "forever"}, Loop(None)),
+    ],
+    ids=str,
+)
+def test_each_command(body: dict[str, Any], command: Command) -> None:
+    """Times of day are on the day of the simulated time."""
+    assert parse_command(body, now=NOW) == command
+
+
+@pytest.mark.parametrize(
+    ("body", "found", "expected"),
+    [
+        ({}, "command None found", "one of pause, resume, speed, seek, step, loop expected"),
+        ({"command": ["pause"]}, "command ['pause'] found", "expected"),
+        ({"command": "speed"}, "value None found", "0.01 to 10000"),
+        ({"command": "speed", "value": 0}, "'0' is out of range", "0.01 to 10000"),
+        ({"command": "speed", "value": True}, "value True found", "0.01 to 10000"),
+        ({"command": "seek", "to": "25:00"}, "'25:00' found", "HH:MM:SS"),
+        ({"command": "seek", "to": 9}, "to 9 found", "HH:MM:SS"),
+        ({"command": "seek", "to": "2025-13-01 09:15"}, "found", "YYYY-MM-DD"),
+        ({"command": "step"}, "to None found", "HH:MM:SS"),
+        ({"command": "step", "seconds": -1}, "seconds -1 found", "above 0"),
+        ({"command": "step", "seconds": float("nan")}, "seconds nan found", "above 0"),
+        ({"command": "loop", "passes": 0}, "passes 0 found", "forever"),
+        ({"command": "loop", "passes": 1.5}, "passes 1.5 found", "forever"),
+    ],
+    ids=str,
+)
+def test_what_is_no_command(body: dict[str, Any], found: str, expected: str) -> None:
+    """The error says what was found and what was expected."""
+    with pytest.raises(ValueError, match="expected") as caught:
+        parse_command(body, now=NOW)
+    assert found in str(caught.value)
+    assert expected in str(caught.value)
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+
+
+@given(
+    st.sampled_from(["speed", "seek", "step", "loop"]),
+    st.dictionaries(st.sampled_from(["value", "to", "seconds", "passes"]), SCALARS),
+)
+def test_nothing_else_goes_wrong(name: str, rest: dict[str, Any]) -> None:
+    """Whatever is sent is a command or a `ValueError`."""
+    with suppress(ValueError):
+        assert isinstance(parse_command(rest | {"command": name}, now=NOW), Command)
