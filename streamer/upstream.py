@@ -135,9 +135,16 @@ class Upstream:
         clock: Callable[[], int] = time.time_ns,
         chance: random.Random | None = None,
     ) -> None:
-        address = urlsplit(url)
+        try:
+            address = urlsplit(url)
+            port = address.port
+        except ValueError as error:
+            raise ConfigError(f"The feed's address: {error}; expected ws://HOST:PORT") from error
         if address.scheme not in ("ws", "wss") or not address.hostname:
-            raise ConfigError(f"The feed's address is {url!r}; expected ws://HOST:PORT")
+            raise ConfigError(
+                f"The feed's address has the scheme {address.scheme!r} and the host "
+                f"{address.hostname!r}; expected ws://HOST:PORT"
+            )
         self.settings = settings or UpstreamSettings()
         self.state: UpstreamState = "down"
         self.reason = ""
@@ -152,7 +159,7 @@ class Upstream:
         """When messages last came, by the event loop's clock."""
         self._url = url
         # Without a user or a password that the address may hold.
-        self._where = f"{address.hostname}:{address.port}" if address.port else address.hostname
+        self._where = f"{address.hostname}:{port}" if port else address.hostname
         self._user = user
         self._key = key
         self._on_messages = on_messages
@@ -217,17 +224,19 @@ class Upstream:
                 await line.hold()
             except _FaultError as fault:
                 found = fault
+                self.reason = str(fault)
+                self._become("stale" if fault.kind == "mute" else "down")
             finally:
                 self._line = None
                 if line is not None:
                     await line.close()
-            was_logged_on = line is not None and line.is_logged_on
-            if was_logged_on and loop.time() - dialled_at >= settings.stable_after_s:
-                attempt = 0
-                self._faults.forget()
-            self.reason = str(found)
+            if line is not None and line.is_logged_on:
+                # That a mute line stayed open for long is no merit.
+                end = self.last_message_at if found.kind == "mute" else loop.time()
+                if end is not None and end - dialled_at >= settings.stable_after_s:
+                    attempt = 0
+                    self._faults.forget()
             self._faults.tell(found)
-            self._become("stale" if found.kind == "mute" else "down")
             delay_s = backoff(
                 attempt,
                 self._chance,
@@ -282,20 +291,19 @@ class _FaultLog:
 
     def __init__(self, where: str) -> None:
         self._where = where
-        self._kind = ""
-        self._repeats = 0
+        self._told: set[str] = set()
+        self._untold = 0
         self._tell_connected = True
         self._problems: set[tuple[int | None, int | None]] = set()
 
     def tell(self, fault: _FaultError) -> None:
-        """Warn of a fault unless the one before was of its kind."""
-        if fault.kind == self._kind:
-            self._repeats += 1
-            _logger.debug("feed %s %s (%d times more)", self._where, fault, self._repeats)
+        """Warn of a fault, unless that was done for its kind since the line was last good."""
+        if fault.kind in self._told:
+            self._untold += 1
+            _logger.debug("feed %s %s (%d faults untold)", self._where, fault, self._untold)
             return
         _logger.warning("feed %s %s; dialling again%s", self._where, fault, self._so_far())
-        self._kind = fault.kind
-        self._repeats = 0
+        self._told.add(fault.kind)
         self._tell_connected = True
 
     def tell_connected(self) -> None:
@@ -317,11 +325,11 @@ class _FaultLog:
 
     def forget(self) -> None:
         """Take the next fault for a new one: the connection was good for long."""
-        self._kind = ""
-        self._repeats = 0
+        self._told.clear()
 
     def _so_far(self) -> str:
-        return f" (the last fault came {self._repeats} times more)" if self._repeats else ""
+        untold, self._untold = self._untold, 0
+        return f" (after {untold} more faults like those told)" if untold else ""
 
 
 class _Line:
