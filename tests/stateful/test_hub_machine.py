@@ -468,11 +468,13 @@ class HubMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Let everyone read to the end, and let go of the files."""
-        self.save_and_ask()
-        for name, connection in self.live.items():
-            self.read(self.model.peers[name], connection)
-        self.store.close()
-        shutil.rmtree(self.root)
+        try:
+            self.save_and_ask()
+            for name, connection in self.live.items():
+                self.read(self.model.peers[name], connection)
+        finally:
+            self.store.close()
+            shutil.rmtree(self.root)
 
 
 class WallClockHubMachine(HubMachine):

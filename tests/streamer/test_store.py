@@ -124,15 +124,17 @@ def test_a_store_equals_a_dict(made: list[ClientChanges], data: st.DataObject) -
     folder = scratch()
     path = folder / "sessions.db"
     store = ClientStore.open(path)
-    for each in made:
-        store.save(each)
-        apply(kept, each)
-        if data.draw(st.booleans(), label="restart"):
-            store.close()
-            store = ClientStore.open(path)
-        assert {record.client_id: record for record in store.load()} == kept
-    store.close()
-    shutil.rmtree(folder)
+    try:
+        for each in made:
+            store.save(each)
+            apply(kept, each)
+            if data.draw(st.booleans(), label="restart"):
+                store.close()
+                store = ClientStore.open(path)
+            assert {record.client_id: record for record in store.load()} == kept
+    finally:
+        store.close()
+        shutil.rmtree(folder)
 
 
 @settings(max_examples=50)
