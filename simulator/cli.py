@@ -7,10 +7,11 @@ Whatever takes long to import is imported by the command that needs it.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,6 +25,10 @@ from simulator.record_command import record
 from simulator.synth_command import synth
 from streamer.errors import ConfigError, RecordingError
 
+if TYPE_CHECKING:
+    from simulator.faults import Planned
+    from simulator.scenarios import Scenario
+
 STATUS_FAILED = 1
 STATUS_USAGE = 2
 STATUS_UNUSABLE = 3
@@ -36,6 +41,8 @@ Examples:
   odin-sim replay day.parquet --speed 60 --from 09:15 --to 10:00
   odin-sim replay day.parquet --speed max --lossless --start-on subscribe
   odin-sim replay day.parquet --feed-only --hold
+  odin-sim replay day.parquet --fault reset@09:20:00 --fault drop:share=0.1@09:30:00+5m
+  odin-sim replay day.parquet --scenario bad-day --ledger ledger.jsonl
 
 \b
 Exit status:
@@ -47,6 +54,8 @@ Exit status:
 """
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_LATENESS = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s)", re.ASCII)
+_LATENESS_NS = {"us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 
 
 def _speed(value: object) -> str:
@@ -96,6 +105,32 @@ def _symbols(_: click.Context, __: click.Parameter, value: str | None) -> tuple[
     if not names:
         raise click.BadParameter("found no symbol; expected some, separated by commas")
     return names
+
+
+def _faults(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[Planned, ...]:
+    from simulator.faults import parse_planned
+
+    try:
+        return tuple(parse_planned(value) for value in values)
+    except ConfigError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _scenario(_: click.Context, __: click.Parameter, value: str | None) -> Scenario | None:
+    from simulator.scenarios import load_scenario
+
+    try:
+        return None if value is None else load_scenario(value)
+    except ConfigError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _lateness(value: object) -> int:
+    """Return the nanoseconds of a bound such as ``5ms``."""
+    found = _LATENESS.fullmatch(str(value).strip().lower())
+    if found is None:
+        raise click.BadParameter(f"found {value!r}; expected a time such as 5ms, 500us or 1s")
+    return round(float(found[1]) * _LATENESS_NS[found[2]])
 
 
 def _default_db() -> Path:
@@ -202,7 +237,46 @@ def cli() -> None:
 @click.option(
     "--sort", is_flag=True, help="Put rows that go back in time in order, instead of refusing."
 )
-def replay(db: Path | None, passes: int, **options: Any) -> None:
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    callback=_faults,
+    metavar="NAME[:option=value,...]@HH:MM:SS[+4s]",
+    help="Make the feed go wrong at that time; can be given again. odin-sim faults lists what.",
+)
+@click.option(
+    "--scenario",
+    callback=_scenario,
+    metavar="NAME|FILE.toml",
+    help="Make it go wrong by a list: bad-day, flaky-network, opening-burst, reconnect-storm.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    help="Chooses what is random about faults.  [default: the scenario's, or 0]",
+)
+@click.option(
+    "--ledger",
+    type=_FILE,
+    metavar="FILE",
+    help="Write every update and every fault, for each connection of the feed, as JSON lines.",
+)
+@click.option(
+    "--max-p99-late",
+    "max_p99_late_ns",
+    type=_lateness,
+    metavar="5ms",
+    help="Fail if one update in a hundred goes out later than that.",
+)
+def replay(
+    db: Path | None,
+    passes: int,
+    faults: tuple[Planned, ...],
+    scenario: Scenario | None,
+    seed: int | None,
+    **options: Any,
+) -> None:
     """
     Replay recordings as if they were live.
 
@@ -213,7 +287,14 @@ def replay(db: Path | None, passes: int, **options: Any) -> None:
 
     if options["report"] is not None and not options["report"].absolute().parent.is_dir():
         raise click.UsageError(f"--report: there is no folder {options['report'].parent}")
-    chosen = ReplayOptions(db=db or _default_db(), passes=passes or None, **options)
+    if options["max_p99_late_ns"] is not None and options["speed"] == "max":
+        raise click.UsageError("--max-p99-late needs a --speed: at max nothing is late")
+    if scenario is not None:
+        faults += scenario.plan
+        seed = scenario.seed if seed is None else seed
+    chosen = ReplayOptions(
+        db=db or _default_db(), passes=passes or None, plan=faults, seed=seed or 0, **options
+    )
     try:
         status = run(chosen)
     except RecordingError as error:

@@ -9,6 +9,7 @@ that the server's clients have everything before the feed is gone.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import logging
@@ -31,7 +32,9 @@ from simulator.clock import SimClock, parse_rate
 from simulator.control import LOGON_PATH, ControlServer
 from simulator.desk import Desk
 from simulator.extra_instruments import write_missing
+from simulator.faults import Planned
 from simulator.feed import STALL_LIMIT_S, FeedServer
+from simulator.ledger import Ledger
 from simulator.player import Player
 from simulator.programme import Programme
 from simulator.progress import Progress
@@ -45,7 +48,7 @@ from simulator.window import chosen_keys, shift_of, window_end, window_start
 from streamer.calendar import TradingCalendar
 from streamer.errors import ConfigError, OdinError
 from streamer.instruments import InstrumentTable
-from streamer.ist import ist_clock, ist_datetime, ist_rfc3339
+from streamer.ist import IST_OFFSET_NS, NS_PER_SECOND, ist_clock, ist_datetime, ist_rfc3339
 
 __all__ = ["ReplayOptions", "run"]
 
@@ -57,7 +60,10 @@ QUIET_S = 0.25
 """With ``--start-on subscribe``, how long no subscription may change before the start."""
 
 _OVER = "the recording is over"
+_DAY_S = 86_400
 _LONG_NS = 30 * 10**9
+# After the end of a replay with faults, for a server that has lost the feed.
+_RECOVERY_S = 10.0
 # The thread that reads ahead may keep the interpreter from the player for this
 # long at a time; the default is 5 ms.
 _SWITCH_INTERVAL_S = 0.0005
@@ -90,6 +96,10 @@ class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
     db: Path
     report: Path | None = None
     sort: bool = False
+    plan: tuple[Planned, ...] = ()
+    seed: int = 0
+    ledger: Path | None = None
+    max_p99_late_ns: int | None = None
     shift: Literal["today", "now"] | None = None
 
     @property
@@ -143,7 +153,15 @@ class _Run:
         self._why = "waiting for the servers"
         waits = options.lossless or options.rate is None
         programme = Programme(replay, start=replay.start, end=replay.end)
-        self._feed = FeedServer(replay.state, second=replay.start, conflate=not waits)
+        self._ledger = None if options.ledger is None else Ledger(options.ledger)
+        self._feed = FeedServer(
+            replay.state,
+            second=replay.start,
+            conflate=not waits,
+            plan=options.plan,
+            seed=options.seed,
+            ledger=self._ledger,
+        )
         self._timer = DeadlineTimer()
         announcements = Announcements(lambda: self._player.now)
         self._player = Player(
@@ -191,6 +209,10 @@ class _Run:
         finally:
             self._progress.stop()
             self._timer.close()
+            if self._ledger is not None:
+                self._ledger.close()
+        if self._outcome is Outcome.COMPLETED:
+            self._judge_lateness()
         if self._outcome is Outcome.FAILED:
             click.echo(f"Error: {self._why}", err=True)
         told_already = self._outcome is Outcome.COMPLETED and self._options.hold
@@ -231,10 +253,12 @@ class _Run:
         options = self._options
         arguments = ["--upstream", self._feed_url, "--clock", "feed"]
         arguments += ["--host", options.host, "--port", str(options.port)]
-        arguments += ["--db", str(_made(options.db)), "--drain-s", "1"]
+        arguments += ["--db", str(_made(options.db))]
+        arguments += ["--drain-s", "5" if options.plan else "1"]
         if options.lossless:
             arguments.append("--lossless")
-        if not options.hold:
+        # With faults, a logoff may come in the middle, or not arrive in the end.
+        if not (options.hold or options.plan):
             arguments.append("--until-logoff")
         missing, left_out = write_missing(
             directory / "recorded-instruments.csv",
@@ -291,10 +315,13 @@ class _Run:
             self._progress.start()
             await self._player.finished.wait()
         self._desk.closed = _OVER
+        if self._options.plan and self._standing().clients:
+            await self._wait_for_recovery()
         await self._feed.log_off(_OVER)
         if self._streamer is not None:
             # It ends when every client has been sent everything (C-6).
-            status = await self._streamer.wait_ended()
+            ended = self._streamer.stop if self._options.plan else self._streamer.wait_ended
+            status = await ended()
             if status:
                 self._end(Outcome.FAILED, f"the streaming server ended with status {status}")
                 return
@@ -339,6 +366,22 @@ class _Run:
             await asyncio.Event().wait()
         said = f": {streamer.last_log}" if streamer.last_log else ""
         self._end(Outcome.FAILED, f"the streaming server ended early, with status {status}{said}")
+
+    async def _wait_for_recovery(self) -> None:
+        """Give a server that lost the feed time to come back, and to see how the day ended."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_RECOVERY_S):
+                await self._feed.wait_logged_on()
+                await self._feed.wait_subscribed(QUIET_S)
+
+    def _judge_lateness(self) -> None:
+        limit, late = self._options.max_p99_late_ns, self._player.lateness.quantile_ns(0.99)
+        if limit is not None and late is not None and late > limit:
+            self._end(
+                Outcome.FAILED,
+                f"one update in a hundred was more than {late / 1e6:.3f} ms late;"
+                f" --max-p99-late allows {limit / 1e6:g} ms",
+            )
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -465,8 +508,27 @@ class _Run:
             "subscribe": "The clock starts with the first subscriptions.",
             "first-client": "The clock starts with the first client.",
         }.get(self._options.start_on)
-        notes = [note for note in (waiting_for, self._note_on_first_update()) if note]
+        notes = [
+            note
+            for note in (waiting_for, self._note_on_first_update(), self._note_on_faults())
+            if note
+        ]
         return "\n".join([*lines, *notes, ""])
+
+    def _note_on_faults(self) -> str | None:
+        """Return a line that says how many faults are planned, and how many in vain."""
+        plan = self._options.plan
+        if not plan:
+            return None
+        start = (self._replay.start + IST_OFFSET_NS) // NS_PER_SECOND
+        lasts_s = (self._replay.end - self._replay.start) // NS_PER_SECOND
+        outside = sum(
+            (fault.at_s - start) % _DAY_S > lasts_s and not fault.is_on(start % _DAY_S)
+            for fault in plan
+        )
+        planned = "1 fault is" if len(plan) == 1 else f"{len(plan)} faults are"
+        vain = f", {outside} of them outside the window" if outside else ""
+        return f"{planned} planned{vain}; random numbers come from seed {self._options.seed}."
 
     def _note_on_first_update(self) -> str | None:
         """Return a line that says when the first update comes, if that takes long."""
