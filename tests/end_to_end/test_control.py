@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from streamer.ist import ist_ns
+from streamer.ist import ist_date, ist_ns
 from streamer.odin import messages as wire
 from tests.guide.program import Program
 from tests.simulator.feed_client import FeedClient
-from tests.simulator.tapes import DAY, OPEN, RELIANCE, SBIN, Row, counted_rows, write_tape
+from tests.simulator.tapes import DAY, OPEN, RELIANCE, SBIN, SECOND, Row, counted_rows, write_tape
 
 DEADLINE_S = 60.0
 
@@ -160,3 +162,47 @@ async def test_several_days_with_their_nights(tmp_path: Path) -> None:
             assert [quote["ltp"] for quote in quotes] == [100.0, 101.0, 102.0, 103.0]
             assert [quote["open"] for quote in quotes] == [100.0, 100.0, 102.0, 102.0]
             assert desk.notices() == ["market_opened", "market_closed", "market_opened"]
+
+
+async def test_events_are_told_to_the_end(tmp_path: Path) -> None:
+    """From the start to why it stopped; a listener neither hinders the end nor is cut off."""
+    tape = counted_rows(200)
+    async with replaying(tmp_path, tape, "--feed-only", "--start-on", "first-client") as replay:
+        reader, writer = await asyncio.open_connection("localhost", int(replay.control_port))
+        writer.write(b"GET /events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        async with asyncio.timeout(DEADLINE_S):
+            await reader.readuntil(b": listening")
+            await replay.ctl("seek", "09:15:00")
+            await replay.ctl("speed", "max")
+            await replay.ctl("resume")
+            said = (await reader.read()).decode()
+        writer.close()
+        names = [line[7:] for line in said.splitlines() if line.startswith("event: ")]
+        assert names == ["seeked", "speed", "started", "resumed", "completed", "stopped"]
+        assert "the whole window was replayed" in said
+        await asyncio.to_thread(replay.program.expect, r"^Ended +completed")
+        assert [line for line in replay.program.said if "ERROR" in line or "Cancel" in line] == []
+
+
+@pytest.mark.parametrize("shift", ["today", "now"])
+async def test_shifted_times_are_fresh(tmp_path: Path, shift: str) -> None:
+    """Header, last trade and last update move together, to today, or to the present second."""
+    options = ("--feed-only", "--from", "start", "--shift", shift, "--start-on", "subscribe")
+    before = time.time_ns()
+    async with replaying(tmp_path, counted_rows(300), *options) as replay:
+        async with FeedClient(replay.url) as client:
+            await client.log_on()
+            await client.subscribe(RELIANCE, SBIN)
+            await client.until(lambda: client.close_code is not None)
+            updates = [m for m in client.messages if isinstance(m, wire.Touchline)]
+    assert len(updates) == 300
+    first, last = updates[0], updates[-1]
+    assert (first.sent, first.ltt, first.lut) == (first.lut,) * 3
+    assert last.lut - first.lut == 2 * SECOND
+    assert {(m.open, m.low) for m in updates[::2]} == {(10000, 10000)}
+    if shift == "today":
+        # The test may run across midnight.
+        days = {ist_date(before), ist_date(time.time_ns())}
+        assert first.lut in {ist_ns(day, "09:15") for day in days}
+    else:
+        assert before - SECOND <= first.lut <= time.time_ns()
