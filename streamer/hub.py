@@ -18,7 +18,6 @@ from __future__ import annotations
 import heapq
 import re
 import secrets
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
@@ -27,7 +26,7 @@ import msgspec
 from streamer.calendar import TradingCalendar
 from streamer.clients import ClientChanges, ClientRecord, Delivery
 from streamer.clock import FeedClock, Move, WallClock
-from streamer.connection import Client, Connection, HubSettings, Refusal, seconds
+from streamer.connection import Connection, HubSettings, Refusal, seconds
 from streamer.errors import RequestError
 from streamer.hours import MarketHours
 from streamer.instruments import InstrumentTable
@@ -37,6 +36,7 @@ from streamer.odin.tags import InstrumentKey
 from streamer.outbox import text_frame
 from streamer.protocol import FEATURES, INSTRUCTIONS, Request, encode_reply, parse_request
 from streamer.quotes import Quote
+from streamer.register import Register
 from streamer.subscriptions import subscribe, subscribed, unsubscribe
 
 UpstreamState = Literal["connected", "connecting", "stale", "down"]
@@ -46,12 +46,6 @@ CLIENT_ID: Final = re.compile(r"[A-Za-z0-9._:@-]{1,128}", re.ASCII)
 SLOW_CONSUMER: Final = 4008
 RATE_LIMIT_ABUSED: Final = 4429
 SESSION_REPLACED: Final = 4501
-
-HOUSEKEEPING_S: Final = 3600.0
-"""How long after one round of looking after all clients the next begins."""
-
-HOUSEKEEPING_CLIENTS: Final = 10
-"""How many are looked after at once, each second: saving all in one go would hold up everything."""
 
 
 class Hub:
@@ -89,23 +83,21 @@ class Hub:
         """Updates of the feed since the start, over all instruments."""
         self.delivered = 0
         """``market_data`` messages handed to outboxes since the start."""
-        self._clients: dict[str, Client] = {}
+        self._register = Register(
+            records,
+            is_listed=lambda key: instruments.get(key) is not None,
+            settings=self.settings,
+            now=now,
+        )
         self._connections: dict[Connection, None] = {}
         self._interest: Interest[Connection] = Interest()
         self._quotes: dict[InstrumentKey, Quote] = {}
         self._awaiting_state: set[InstrumentKey] = set()
         self._dirty: dict[Connection, None] = {}
-        self._unsaved: dict[str, None] = {}
         self._feed_is_simulated = False
         self._last_tick_at: int | None = None
         self._heartbeats: list[tuple[int, int, Connection]] = []
         self._heartbeats_begun = 0
-        self._next_housekeeping = now + seconds(HOUSEKEEPING_S)
-        self._to_look_after: deque[str] = deque()
-        for record in records:
-            listed = [key for key in record.instruments if instruments.get(key) is not None]
-            self._clients[record.client_id] = Client.from_record(record, listed)
-        self._expire(list(self._clients), now)
         self._pass_time(now)
 
     # --- reading
@@ -128,7 +120,7 @@ class Hub:
     @property
     def clients(self) -> int:
         """How many clients are known, connected or not."""
-        return len(self._clients)
+        return len(self._register)
 
     def interest(self) -> list[InstrumentKey]:
         """Return every instrument that the feed should send, in a stable order."""
@@ -178,9 +170,9 @@ class Hub:
                 f"client_id has {len(client_id)} characters, too many or some not allowed; "
                 "expected 1 to 128 of A-Z a-z 0-9 . _ : @ -",
             )
-        client = self._clients.get(client_id or "")
+        client = self._register.get(client_id or "")
         if client is None:
-            if len(self._clients) >= settings.max_clients:
+            if len(self._register) >= settings.max_clients:
                 return Refusal.because(503, "over_capacity", "No room for another client_id")
         elif client.principal != principal:
             return Refusal.because(
@@ -223,10 +215,7 @@ class Hub:
         self._pass_time(now)
         made_up = not client_id
         client_id = client_id or f"client_{secrets.token_urlsafe(16)}"
-        client = self._clients.get(client_id)
-        if client is None:
-            client = self._clients[client_id] = Client(client_id, principal, made_up, now)
-        client.last_seen = now
+        client = self._register.enter(client_id, principal, made_up, now)
         if client.connection is not None:
             client.takeovers.append(now)
             self._replace(client.connection, now)
@@ -274,12 +263,7 @@ class Hub:
         self._pass_time(now)
         client = connection.client
         self._detach(connection, now)
-        client.connection = None
-        client.last_seen = now
-        if client.is_worth_keeping:
-            self._unsaved[client.client_id] = None
-        else:
-            del self._clients[client.client_id]
+        self._register.leave(client, now)
 
     def receive(self, connection: Connection, text: str | bytes, now: int) -> None:
         """Answer one frame of a client (rules R-1 to S-11)."""
@@ -358,7 +342,7 @@ class Hub:
 
     def next_deadline(self) -> int:
         """Return when :meth:`handle_timer` must be called next, by the machine's time."""
-        deadlines = [self._next_housekeeping]
+        deadlines = [self._register.next_look]
         for deadline in (self.hours.next_timer, self._interest.next_deadline()):
             if deadline is not None:
                 deadlines.append(deadline)
@@ -386,32 +370,17 @@ class Hub:
             following = max(due + connection.heartbeat_ns, now)
             heapq.heappush(self._heartbeats, (following, order, connection))
         self._interest.pass_time(now)
-        if now >= self._next_housekeeping:
-            left = self._to_look_after = self._to_look_after or deque(self._clients)
-            count = min(HOUSEKEEPING_CLIENTS, len(left))
-            self._expire([left.popleft() for _ in range(count)], now)
-            self._next_housekeeping = now + seconds(1.0 if left else HOUSEKEEPING_S)
+        self._register.look_after(now)
 
     # --- results
 
     def take_changes(self) -> ClientChanges:
         """Return what must be durable before anything queued is written (rule P-2)."""
-        if not self._unsaved:
-            return ClientChanges()
-        saved, removed = [], []
-        for client_id in self._unsaved:
-            client = self._clients.get(client_id)
-            if client is not None and client.is_worth_keeping:
-                saved.append(client.record())
-            else:
-                removed.append(client_id)
-        self._unsaved.clear()
-        return ClientChanges(tuple(saved), tuple(removed))
+        return self._register.take_changes()
 
     def changes_failed(self, changes: ClientChanges) -> None:
         """Take back changes that could not be saved; they come again with the next ones."""
-        self._unsaved.update(dict.fromkeys(record.client_id for record in changes.saved))
-        self._unsaved.update(dict.fromkeys(changes.removed))
+        self._register.changes_failed(changes)
 
     def take_dirty(self) -> list[Connection]:
         """Return the connections that have something to write or are to be closed."""
@@ -505,7 +474,7 @@ class Hub:
         limit = self.settings.max_subscriptions
         outcome = subscribe(client, request.stocks, self.instruments, limit)
         if outcome.changed:
-            self._unsaved[client.client_id] = None
+            self._register.changed(client)
         if outcome.is_known and request.delivery is not None:
             self._deliver(connection, request.delivery)
         code: str | None = None
@@ -551,7 +520,7 @@ class Hub:
         if delivery != client.delivery:
             client.delivery = delivery
             connection.outbox.conflate = not self.settings.lossless and delivery == "latest"
-            self._unsaved[client.client_id] = None
+            self._register.changed(client)
 
     def _unsubscribe(self, connection: Connection, request: Request) -> None:
         if not request.stocks:
@@ -562,7 +531,7 @@ class Hub:
         before = client.unlisted
         outcome = unsubscribe(client, request.stocks, self.instruments)
         if outcome.changed or client.unlisted != before:
-            self._unsaved[client.client_id] = None
+            self._register.changed(client)
         self._interest.remove(outcome.changed, connection)
         for key in outcome.changed:
             connection.outbox.drop_quote(key)
@@ -618,23 +587,6 @@ class Hub:
         if connection.closing is None:
             connection.closing = (code, reason)
             self._dirty[connection] = None
-
-    def _expire(self, client_ids: Iterable[str], now: int) -> None:
-        """Forget clients that were not seen for their time; note that others were (rule P-5)."""
-        for client_id in client_ids:
-            client = self._clients.get(client_id)
-            if client is None:
-                continue
-            if client.connection is not None:
-                client.last_seen = now
-                if client.is_worth_keeping:
-                    self._unsaved[client.client_id] = None
-                continue
-            settings = self.settings
-            ttl_s = settings.made_up_ttl_s if client.made_up else settings.session_ttl_s
-            if now - client.last_seen > seconds(ttl_s):
-                del self._clients[client.client_id]
-                self._unsaved[client.client_id] = None
 
     def _send_error(
         self,

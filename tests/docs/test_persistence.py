@@ -12,7 +12,7 @@ import msgspec
 from streamer import store
 from streamer.clients import ClientChanges, ClientRecord, Delivery
 from streamer.connection import HubSettings
-from streamer.hub import HOUSEKEEPING_CLIENTS, HOUSEKEEPING_S
+from streamer.register import HOUSEKEEPING_CLIENTS, HOUSEKEEPING_S
 from streamer.store import ClientStore
 
 PAGE = (Path(__file__).parents[2] / "docs" / "persistence.md").read_text(encoding="utf-8")

@@ -10,7 +10,8 @@ import pytest
 from streamer.clients import ClientRecord
 from streamer.clock import WallClock
 from streamer.connection import HubSettings
-from streamer.hub import HOUSEKEEPING_S, RATE_LIMIT_ABUSED, SESSION_REPLACED, SLOW_CONSUMER
+from streamer.hub import RATE_LIMIT_ABUSED, SESSION_REPLACED, SLOW_CONSUMER
+from streamer.register import HOUSEKEEPING_S
 from tests.streamer.desk import (
     RELIANCE,
     SBIN,
