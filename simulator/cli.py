@@ -20,6 +20,7 @@ from simulator.convert_command import convert
 from simulator.ctl_command import ctl
 from simulator.facts_command import facts
 from simulator.faults_command import faults
+from simulator.hash_command import hash_stream
 from simulator.info_command import info
 from simulator.record_command import record
 from simulator.synth_command import synth
@@ -315,6 +316,7 @@ cli.add_command(record)
 cli.add_command(synth)
 cli.add_command(facts)
 cli.add_command(faults)
+cli.add_command(hash_stream)
 
 
 def main() -> None:

@@ -440,12 +440,12 @@ class FeedServer:
 
     def _follow(self, faults: Faults, second: int) -> None:
         """Let planned faults begin and end with a new second."""
+        # What came before is not concerned.
+        self.flush()
         change = faults.pass_time(second)
         if change is None:
             return
         self._publish(change.released)
-        # What came before is not concerned.
-        self.flush()
         for planned in change.ended:
             faults.end_on_sockets(planned)
             self._note("fault", fault=str(planned), phase="ends")
