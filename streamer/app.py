@@ -132,6 +132,7 @@ class _App:
             save=store.save,
             # Looked up when it is called: the line is made from the server's parts.
             change_interest=lambda new, gone: self._upstream.change_interest(new, gone),
+            feed_stats=lambda: self._upstream.stats(),
             journal=self._journal,
             access=access,
             now=now,

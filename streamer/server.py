@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -90,6 +90,7 @@ class StreamServer:
         settings: How sockets are treated.
         save: Makes changes durable before it returns; raises StoreError.
         change_interest: Tells the feed what to send and what no longer.
+        feed_stats: Returns how the line to the feed has fared.
         journal: Is told what happens.
         access: The valid tokens; None lets everybody in.
         now: The machine's time in UNIX nanoseconds.
@@ -103,6 +104,7 @@ class StreamServer:
         *,
         save: Callable[[ClientChanges], None],
         change_interest: Callable[[Sequence[InstrumentKey], Sequence[InstrumentKey]], None],
+        feed_stats: Callable[[], Mapping[str, object]] = dict,
         journal: Journal | None = None,
         access: AccessList | None = None,
         now: Callable[[], int] = time.time_ns,
@@ -119,7 +121,7 @@ class StreamServer:
         self._now = now
         self._pages = Pages(
             health=lambda: health(hub, now(), store_problem=self.store_problem),
-            stats=lambda: hub.stats(now()),
+            stats=lambda: hub.stats(now()) | {"feed": feed_stats()},
             may_read_stats=self._may_read_stats,
         )
         self._servers: list[Server] = []

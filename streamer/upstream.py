@@ -190,6 +190,16 @@ class Upstream:
         if self._line is not None:
             self._line.change_interest(subscribe, unsubscribe)
 
+    def stats(self) -> dict[str, object]:
+        """Return how the line has fared since the start, for people and monitoring."""
+        return {
+            "state": self.state,
+            "reason": self.reason,
+            "reconnects": self.reconnects,
+            "messages": self.messages,
+            "unusable": self.unusable,
+        }
+
     async def run(self) -> None:
         """Hold the line until cancelled or closed; a feed that fails is dialled again."""
         if self._closing:

@@ -41,6 +41,9 @@ async def test_a_quote_goes_all_the_way(tmp_path: Path) -> None:
                 quote = await client.until("market_data")
                 assert (quote["symbol"], quote["data"]["ltp"]) == ("RELIANCE", 1365.5)
                 assert (await program.http("/api/health"))[0] == 200
+                line = (await program.http("/api/stats"))[1]["feed"]
+                assert line["messages"] >= 2
+                assert (line["state"], line["reconnects"], line["unusable"]) == ("connected", 0, 0)
 
 
 async def test_a_feed_that_says_it_is_simulated_is_told(tmp_path: Path) -> None:
