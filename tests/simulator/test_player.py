@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -292,6 +293,44 @@ async def test_steps_play_everything_up_to_a_moment(tmp_path: Path) -> None:
         await finished(player, client)
         updates = [ltp for kind, _, ltp in stream(client, since) if kind == "update"]
         assert updates == list(range(10000, 11000))
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_is_asked_for_no_row_is_lost_or_doubled(tmp_path: Path, seed: int) -> None:
+    """After each seek come the states there, and then each row once, in order, to the next."""
+    chance = random.Random(seed)
+    sought: list[int] = []
+    async with playing(tmp_path, Fraction(1, 100)) as (player, client):
+        since = len(client.messages)
+        for _ in range(40):
+            second = chance.randint(1, 9)
+            match chance.choice(["seek", "seek", "step", "step", "pause", "resume", "speed"]):
+                case "seek":
+                    sought.append(second)
+                    await player.seek(OPEN + second * SECOND)
+                case "step" if OPEN + second * SECOND >= player.now:
+                    await player.step(OPEN + second * SECOND)
+                case "pause":
+                    player.pause()
+                case "resume":
+                    player.resume()
+                case "speed":
+                    player.set_rate(Fraction(chance.randint(1, 5), 100))
+        await player.step(TAPE_END)
+        await client.until(lambda: stream(client, since)[-1][1] == TAPE_END)
+        rows = [ltp - 10000 for kind, _, ltp in stream(client, since) if kind == "update"]
+        following = 0
+        places = iter(sought)
+        while rows:
+            if rows[0] == following:
+                following += 1
+                del rows[0]
+            else:
+                following = next(places) * 100
+                assert rows[:2] == [following - 2, following - 1], f"seed {seed}"
+                del rows[:2]
+        assert following == 1000
+        assert list(places) == []
 
 
 async def test_what_interrupts_a_step_ends_it(tmp_path: Path) -> None:
