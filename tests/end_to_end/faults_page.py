@@ -97,6 +97,46 @@ the clock. Native blocks are left as they are.
 
 Lengths are simulated, time-outs are real: at 60x a `mute` of a minute is a second of silence.
 
+## Scenarios
+
+`--scenario NAME` plans a list of faults: `bad-day` (everything that goes wrong in a year, in one
+session), `flaky-network`, `opening-burst`, `reconnect-storm`. `--scenario FILE.toml` takes your
+own; beside `name`, `at` and `lasts`, an entry has the fault's options:
+
+```toml
+seed = 7
+
+[[fault]]
+name = "drop"
+at = "09:30:00"
+lasts = "5m"
+share = 0.1
+```
+
+With `--fault` as well, both are planned; `--seed` goes before the file's.
+
+## The ledger
+
+`--ledger FILE` writes one JSON object a line, as things happen. Each has `real_s`, seconds since
+the start, `time`, the feed's own, `what`, and mostly `connection`, counted from 1. An update has
+the time of its row as `ts` (UNIX nanoseconds), its price in paise, and the `faults` that made it
+what it is. A `state` answers a subscribe, or follows a jump in time; what is `lost` a fault has swallowed.
+
+| `what` | and |
+| --- | --- |
+| `connected`, `gone` | |
+| `logon` | `user`, `accepted` |
+| `subscribe`, `unsubscribe` | `kind`, `instruments` |
+| `update`, `state` | `segment`, `token`, `ltp`, `ts`, `faults` |
+| `lost` | the same, and `fault` |
+| `fault` | `fault` as planned, `phase`: `begins`, `ends`, or `hits` a connection |
+
+## The hash of a stream
+
+`odin-sim hash FILE` plays a window to a client of all instruments and prints the SHA-256 of what it
+was told. It takes the faults that change what is said (those of messages, `mute`, `burst`,
+`heartbeat-stops`), and gives the same hash at every `--speed`.
+
 ## Catalogue
 """
 

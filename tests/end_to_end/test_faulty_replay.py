@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from simulator.scenarios import load_scenario
+from tests.end_to_end.test_replay import DAY, recorded
 from tests.simulator.tapes import counted_rows, write_tape
 from tests.simulator.test_replay_run import Client, replaying
 
@@ -52,6 +54,36 @@ async def test_a_replay_goes_through_its_faults(tape: Path) -> None:
         ("corrupt-zlib", "ends"),
     ]
     assert 25 < sum(line["what"] == "lost" for line in lines) < 75
+
+
+@pytest.mark.parametrize(
+    ("name", "end", "speed"),
+    [
+        ("opening-burst", "09:16", "30"),
+        ("reconnect-storm", "09:20", "60"),
+        ("flaky-network", "11:10", "1500"),
+        pytest.param("bad-day", "15:31", "1500", marks=pytest.mark.slow),
+    ],
+)
+async def test_a_shipped_scenario_is_survived(
+    name: str, end: str, speed: str, tmp_path: Path
+) -> None:
+    """On the bundled day: every fault comes, the run ends well, no quote is invented."""
+    ledger = tmp_path / "ledger.jsonl"
+    day = tmp_path / DAY.name
+    day.symlink_to(DAY)
+    options = ("--to", end, "--speed", speed, "--scenario", name, "--start-on", "subscribe")
+    async with replaying(day, *options, "--ledger", str(ledger)) as sim:
+        client = Client()
+        await client.stream(await sim.url(), *STOCKS)
+        assert await sim.ended() == 0, sim.printed
+    known = set(recorded(STOCKS, "09:00", "15:31"))
+    quotes = [each["data"] for each in client.of_type("market_data")]
+    assert quotes
+    assert {(each["token"], each["volume"], each["ltp"]) for each in quotes} <= known
+    begun = [json.loads(line)["fault"] for line in ledger.read_text().splitlines()
+             if '"phase":"begins"' in line]  # fmt: skip
+    assert sorted(begun) == sorted(str(each) for each in load_scenario(name).plan)
 
 
 async def test_lateness_can_fail_a_replay(tape: Path) -> None:
