@@ -86,6 +86,7 @@ async def open_page(url: str) -> AsyncIterator[Page]:
                 await page.ask("Runtime.enable")
                 await page.ask("Log.enable")
                 await page.ask("Page.navigate", url=url)
+                await page.until("document.readyState === 'complete' && location.port !== ''")
                 yield page
 
 
