@@ -120,7 +120,8 @@ With `--fault` as well, both are planned; `--seed` goes before the file's.
 `--ledger FILE` writes one JSON object a line, as things happen. Each has `real_s`, seconds since
 the start, `time`, the feed's own, `what`, and mostly `connection`, counted from 1. An update has
 the time of its row as `ts` (UNIX nanoseconds), its price in paise, and the `faults` that made it
-what it is. A `state` answers a subscribe, or follows a jump in time; what is `lost` a fault has swallowed.
+what it is. A `state` answers a subscribe, or follows a jump in time; what is `lost` a fault has
+swallowed.
 
 | `what` | and |
 | --- | --- |
