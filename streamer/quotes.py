@@ -66,6 +66,7 @@ class Quote:
         "_envelope_head",
         "_range",
         "_range_text",
+        "_volume",
         "_year_high",
         "_year_low",
         "day",
@@ -92,6 +93,7 @@ class Quote:
         self._envelope_head = b'{"type":"market_data",' + names + b'"data":'
         self._day_open = self._day_high = self._day_low = 0
         self._year_high = self._year_low = 0
+        self._volume = 0
         self._closes: tuple[int, ...] = ()
         self._close_text = b""
         self._range: tuple[object, ...] = ()
@@ -132,6 +134,8 @@ class Quote:
         self.processed = now
         self.seq += 1
         ltp = touchline.ltp
+        # 0 is unknown on the wire, and what has been traded today stays traded.
+        self._volume = touchline.volume or self._volume
         self._day_open = touchline.open or self._day_open or ltp
         self._day_high = touchline.high or max(self._day_high, ltp)
         self._day_low = touchline.low or (min(self._day_low, ltp) if self._day_low else ltp)
@@ -150,7 +154,7 @@ class Quote:
                 self._data_head,
                 _price(touchline.ltp, locator),
                 self._closes_json(touchline),
-                b"%d" % touchline.volume,
+                b"%d" % self._volume,
                 b',"percent_change":',
                 _percent_change(touchline.ltp, touchline.close, locator),
                 self._range_json(touchline),
@@ -183,6 +187,7 @@ class Quote:
     def _begin_day(self) -> None:
         self._day_open = self._day_high = self._day_low = 0
         self._year_high = self._year_low = 0
+        self._volume = 0
 
     def _closes_json(self, touchline: Touchline) -> bytes:
         """Spell ``open`` to ``prev_close``, which seldom change between two updates."""

@@ -193,6 +193,17 @@ def test_a_date_that_has_not_come_begins_no_day() -> None:
     assert data(quote)["open"] == 0.85
 
 
+def test_m9_an_unknown_volume_does_not_undo_the_days() -> None:
+    """0 on the wire is unknown: the day's last volume stays, and the next day begins without."""
+    quote = reliance()
+    quote.update(touchline(volume=500, lut=NOON), NOON)
+    quote.update(touchline(volume=0, lut=NOON + SECOND), NOON + SECOND)
+    assert data(quote)["volume"] == 500
+    tomorrow = NOON + 86_400 * SECOND
+    quote.update(touchline(volume=0, lut=tomorrow), tomorrow)
+    assert data(quote)["volume"] == 0
+
+
 def test_m9_the_present_state_is_told_apart_from_an_update() -> None:
     """M-9: the same figures, sent at another time, are the state; any other figure is news."""
     quote = reliance()
