@@ -429,15 +429,18 @@ class ClientConnection:
         """
         lost = self._decoder.lost_frames
         messages: list[ServerMessage] = []
-        for body in self._decoder.feed(data):
-            decoded, problems = decode_body(body)
-            messages += decoded
-            if problems:
-                self.unusable += len(problems)
-                self.last_problem = problems[-1]
-        if self._decoder.lost_frames > lost:
-            self.unusable += self._decoder.lost_frames - lost
-            self.last_problem = self._decoder.last_problem
+        try:
+            for body in self._decoder.feed(data):
+                decoded, problems = decode_body(body)
+                messages += decoded
+                if problems:
+                    self.unusable += len(problems)
+                    self.last_problem = problems[-1]
+        finally:
+            # A frame whose length is told wrong is lost, and with it the stream.
+            if self._decoder.lost_frames > lost:
+                self.unusable += self._decoder.lost_frames - lost
+                self.last_problem = self._decoder.last_problem
         for message in messages:
             if isinstance(message, LogonAnswer):
                 self.logged_on = message.accepted

@@ -392,6 +392,17 @@ class TestFaults:
         assert client.unusable == 2
         assert "lost a frame of 3 bytes" in str(client.last_problem)
 
+    def test_a_frame_that_is_lost_with_the_stream_is_counted(
+        self, client: ClientConnection
+    ) -> None:
+        """A frame that is told too short costs itself and the connection; both are told."""
+        (frame,) = encode_frames([Update(RELIANCE, 100).text])
+        short = b"\x05%05d%b" % (len(frame) - 16, frame[6:])
+        with pytest.raises(FrameError):
+            client.receive(short)
+        assert client.unusable == 1
+        assert "lost a frame" in str(client.last_problem)
+
     @pytest.mark.parametrize("text", [encode_logoff(NOW), encode_disconnect(NOW)])
     def test_a_client_is_no_longer_logged_on_when_the_feed_ends(
         self, client: ClientConnection, server: ServerConnection, text: bytes
