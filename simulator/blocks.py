@@ -10,7 +10,7 @@ slice, not on how many stocks a day has.
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from itertools import pairwise
 from pathlib import Path
@@ -21,8 +21,9 @@ import pyarrow as pa
 
 from simulator.columns import Batch
 from simulator.market import FIGURES, Market, in_time_order
+from simulator.overnight import Ending, ending_of
 from simulator.tape import Tape
-from simulator.universe import INDICES, Index, Stock
+from simulator.universe import Index, Stock
 from streamer.ist import NS_PER_SECOND, ist_ns
 
 BLOCK_STOCKS = 50
@@ -65,8 +66,10 @@ class Blocks:
     """
 
     def __init__(self, market: Market, stocks: Sequence[Stock], folder: Path) -> None:
-        self.instruments: tuple[Stock | Index, ...] = (*stocks, *INDICES)
+        self.instruments: tuple[Stock | Index, ...] = (*stocks, *market.indices)
         """By number: the stocks in the order given, then the indices."""
+        self.endings: dict[int, Ending] = {}
+        """How the day ended for each of them and for each member of the indices, by token."""
         self._only: Batch | None = None
         members = frozenset(market.members)
         numbered = list(enumerate(stocks))
@@ -89,33 +92,32 @@ class Blocks:
         """
         done, total = 0, sum(len(work.numbered) for work in self._work)
 
-        def count(work: _Work) -> None:
+        def count(work: _Work, endings: Mapping[int, Ending]) -> None:
             nonlocal done
             done += len(work.numbered)
+            self.endings.update(endings)
             if made is not None:
                 made(done, total)
 
         if len(self._work) == 1:
             # One block is in memory already when it is made.
             (work,) = self._work
-            self._only = _rows_of(work)
-            count(work)
+            self._only, endings = _rows_of(work)
+            count(work, endings)
             return
         if workers < 2:
             for work in self._work:
-                _make(work)
-                count(work)
+                count(work, _make(work))
             return
         # Not forked: the library that writes the files has threads of its own.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(min(workers, len(self._work)), context) as pool:
-            waiting: dict[Future[None], _Work] = {
+            waiting: dict[Future[dict[int, Ending]], _Work] = {
                 pool.submit(_make, work): work for work in self._work
             }
             try:
                 for future in as_completed(waiting):
-                    future.result()
-                    count(waiting[future])
+                    count(waiting[future], future.result())
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
@@ -133,23 +135,28 @@ class Blocks:
                 yield batch
 
 
-def _rows_of(work: _Work) -> Batch:
-    """Make a block."""
+def _rows_of(work: _Work) -> tuple[Batch, dict[int, Ending]]:
+    """Make a block; return its rows, and how the day ended for what was made."""
     market = work.market
+    made: dict[Stock | Index, Tape] = {}
     tapes: list[tuple[int, Tape]]
     if work.first_index is None:
         numbers = {stock: number for number, stock in work.numbered}
-        tapes = [(numbers[stock], tape) for stock, tape in market.tapes(list(numbers))]
+        made.update(market.tapes(list(numbers)))
+        tapes = [(numbers[stock], made[stock]) for stock in numbers]
     else:
         members, indices = market.members_and_indices()
+        made.update(members.items())
+        made.update(indices.items())
         tapes = [(number, members[stock]) for number, stock in work.numbered]
         tapes += enumerate(indices.values(), work.first_index)
-    return in_time_order(market.day, tapes)
+    endings = {instrument.token: ending_of(tape) for instrument, tape in made.items()}
+    return in_time_order(market.day, tapes), endings
 
 
-def _make(work: _Work) -> None:
-    """Make a block and write its file."""
-    rows = _rows_of(work)
+def _make(work: _Work) -> dict[int, Ending]:
+    """Make a block and write its file; return how the day ended for its instruments."""
+    rows, endings = _rows_of(work)
     begin = ist_ns(work.market.day, "09:00")
     cuts = begin + np.arange(_SLICES + 1) * SLICE_S * NS_PER_SECOND
     ends = np.searchsorted(rows.ts, cuts).tolist()
@@ -167,6 +174,7 @@ def _make(work: _Work) -> None:
             writer.write_batch(
                 pa.record_batch([pa.array(column) for column in values], schema=schema)
             )
+    return endings
 
 
 def _batch(arrow: Any) -> Batch:

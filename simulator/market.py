@@ -25,7 +25,7 @@ from simulator.paths import FloatArray, clustered, generator, returns
 from simulator.profiles import PROFILES, Halt, Profile
 from simulator.setting import Setting
 from simulator.tape import FIGURES, Tape, course_of, index_tape, stock_tape
-from simulator.timetables import SECONDS, timetable_of
+from simulator.timetables import SECONDS, is_ordinary, timetable_of
 from simulator.universe import INDICES, Index, Stock, nifty_50
 from streamer.calendar import TradingCalendar
 from streamer.errors import ConfigError
@@ -71,6 +71,7 @@ class Market(msgspec.Struct, frozen=True):
         affected: The stocks that the profile's events happen to; None: drawn
             by the seed from the members.
         members: Of the indices; made in any case, since the indices are made of them.
+        indices: With the levels from which they start.
         defects: Whether the tapes have the late and stale rows of real feeds.
 
     """
@@ -81,6 +82,7 @@ class Market(msgspec.Struct, frozen=True):
     timetable: str | None = None
     affected: tuple[Stock, ...] | None = None
     members: tuple[Stock, ...] = msgspec.field(default_factory=nifty_50)
+    indices: tuple[Index, ...] = INDICES
     defects: bool = False
 
     def check(self, calendar: TradingCalendar) -> None:
@@ -92,9 +94,8 @@ class Market(msgspec.Struct, frozen=True):
                 timetable or halt, or not as many affected stocks as the profile has.
 
         """
-        sessions = [(session.open, session.close) for session in calendar.day(self.day).sessions]
-        if sessions != [(ist_ns(self.day, "09:15"), ist_ns(self.day, "15:30"))]:
-            hours = calendar.day(self.day).hours if sessions else "no session"
+        if not is_ordinary(self.day, calendar):
+            hours = calendar.day(self.day).hours or "no session"
             raise ConfigError(
                 f"{self.day} has {hours}; a day with one session from 09:15 to 15:30 IST expected"
             )
@@ -120,9 +121,9 @@ class Market(msgspec.Struct, frozen=True):
         setting = self._setting()
         tapes = dict(self._tapes(setting, self.members))
         indices: dict[Index, Tape] = {}
-        for index in INDICES:
+        for index in self.indices:
             of_members = [
-                (self._as_it_begins(stock), tape)
+                (self.as_it_begins(stock), tape)
                 for stock, tape in tapes.items()
                 if getattr(stock, index.weight) > 0
             ]
@@ -140,14 +141,14 @@ class Market(msgspec.Struct, frozen=True):
         sectors: dict[str, FloatArray] = {}
         for stock in dict.fromkeys(stocks):
             sector = self._sector_returns(stock.sector, sectors)
-            yield stock, stock_tape(self._as_it_begins(stock), setting, sector)
+            yield stock, stock_tape(self.as_it_begins(stock), setting, sector)
 
     def _finished(self, stock: Stock, tape: Tape) -> Tape:
         if not self.defects:
             return tape
         return with_defects(tape, self._generator(stock.token, _DEFECTS))
 
-    def _as_it_begins(self, stock: Stock) -> Stock:
+    def as_it_begins(self, stock: Stock) -> Stock:
         """Return a stock as the day finds it: of one share, several may have become."""
         parts = self.profile.split
         if parts == 1 or stock not in self.affected_stocks():

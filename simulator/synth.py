@@ -161,7 +161,7 @@ class Wanted(msgspec.Struct, frozen=True):
         market = Market(
             self.day,
             self.seed,
-            self._profile(),
+            self.kind(),
             timetable=self.timetable,
             affected=affected,
             # A file may tell other levels of a member; the indices go by them.
@@ -176,7 +176,14 @@ class Wanted(msgspec.Struct, frozen=True):
             )
         return market
 
-    def _profile(self) -> Profile:
+    def kind(self) -> Profile:
+        """
+        Return the kind of day.
+
+        Raises:
+            ConfigError: If there is none of that name, or no such halt on it.
+
+        """
         profile = PROFILES[_chosen(PROFILES, self.profile, "profile")]
         if self.halt is None:
             return profile
@@ -244,7 +251,7 @@ def _write(path: Path, wanted: Wanted, blocks: Blocks) -> Manifest:
     more = {"timetable": wanted.timetable, "affects": list(wanted.affects), "halt": wanted.halt}
     more["defects"] = wanted.defects if wanted.defects != "none" else None
     footer = {**origin, **{name: value for name, value in more.items() if value}}
-    _write_whole(path, lambda part: _write_rows(blocks.rows(), blocks.instruments, footer, part))
+    write_recording(path, blocks, footer)
     manifest = Manifest(
         file=path.name,
         command=f"odin-sim synth {wanted.options} -o {path.as_posix()}",
@@ -265,6 +272,22 @@ def _write(path: Path, wanted: Wanted, blocks: Blocks) -> Manifest:
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
     _write_whole(path.with_suffix(".json"), lambda part: part.write_bytes(text))
     return manifest
+
+
+def write_recording(path: Path, blocks: Blocks, footer: Mapping[str, Any]) -> None:
+    """
+    Write the rows of a day to ``path``, which appears whole.
+
+    Args:
+        path: The recording.
+        blocks: The day, made.
+        footer: What the recording says of its origin.
+
+    Raises:
+        OSError: If the file cannot be written.
+
+    """
+    _write_whole(path, lambda part: _write_rows(blocks.rows(), blocks.instruments, footer, part))
 
 
 class _Span:

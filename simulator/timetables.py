@@ -15,7 +15,9 @@ from importlib import resources
 
 import msgspec
 
+from streamer.calendar import Session, TradingCalendar
 from streamer.errors import ConfigError
+from streamer.ist import ist_ns
 
 OPEN_S = 15 * 60
 """Continuous trading begins at 09:15, in seconds after 09:00."""
@@ -121,6 +123,12 @@ def timetable_of(day: date, name: str | None = None) -> Timetable:
             f"{day} found; a day from {choices[0].effective_from} on, or a timetable, expected"
         )
     return in_force[-1] if in_force else choices[0]
+
+
+def is_ordinary(day: date, calendar: TradingCalendar) -> bool:
+    """Tell whether a day has one session, from 09:15 to 15:30: no other can be made."""
+    ordinary = Session(ist_ns(day, "09:15"), ist_ns(day, "15:30"))
+    return calendar.day(day).sessions == (ordinary,)
 
 
 def _seconds(time: str) -> int:
