@@ -123,6 +123,7 @@ class InstrumentError(OdinError):
         line: Number of the line, from 1.
         column: Name of the column.
         value: The offending value, as it stands there.
+        unit: What ``line`` counts where the file has no lines: items, rows.
 
     """
 
@@ -135,10 +136,11 @@ class InstrumentError(OdinError):
         line: int | None = None,
         column: str | None = None,
         value: str | None = None,
+        unit: str = "line",
     ) -> None:
         place = [file]
         if line is not None:
-            place.append(f"line {line}")
+            place.append(f"{unit} {line}")
         if column is not None:
             place.append(f"column {column!r}")
         if value is not None:

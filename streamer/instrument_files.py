@@ -8,39 +8,19 @@ a client's words mean, is `streamer.instruments`' subject.
 from __future__ import annotations
 
 import csv
-import re
-from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import NoReturn, TypeVar
-
-import msgspec
 
 from streamer.errors import InstrumentError
-from streamer.instruments import (
-    MAX_SYMBOL_LENGTH,
-    SEGMENTS,
-    Alias,
-    Exchange,
-    Instrument,
-    Kind,
-)
-
-T = TypeVar("T")
+from streamer.instrument_rows import EXCHANGES, SYMBOL, Row
+from streamer.instruments import SEGMENTS, Alias, Exchange, Instrument, Kind
 
 _REQUIRED = ("exchange", "token", "symbol")
 _COLUMNS = (*_REQUIRED, "series", "name", "isin", "lot", "tick", "kind", "source")
 _ALIAS_COLUMNS = ("exchange", "alias", "stands_for", "source")
 
-_MAX_TOKEN = 2**31 - 1
-_EXCHANGES: dict[str, Exchange] = {"NSE": "NSE", "BSE": "BSE"}
 _KINDS: dict[str, Kind] = {"": "equity", "equity": "equity", "index": "index"}
-_SYMBOL = re.compile(rf"[\x21-\x39\x3b-\x7e](?:[\x20-\x39\x3b-\x7e]{{0,{MAX_SYMBOL_LENGTH - 1}}})")
-_SYMBOL_EXPECTED = f"up to {MAX_SYMBOL_LENGTH} letters, digits and signs, no colon among them"
-_SERIES = re.compile(r"[A-Za-z0-9]{0,8}")
-_ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]|")
-_TICK = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,4})?|")
 
 
 def load_csv(path: Path) -> list[Instrument]:
@@ -78,9 +58,9 @@ def parse_instruments(text: str, *, file: str) -> list[Instrument]:
     seen: dict[tuple[Exchange, int], int] = {}
     instruments = []
     for row in _rows(text, file=file, columns=_COLUMNS, required=_REQUIRED):
-        instrument = _instrument(row)
-        earlier = seen.setdefault((instrument.exchange, instrument.token), row.line)
-        if earlier != row.line:
+        instrument = read_own_row(row)
+        earlier = seen.setdefault((instrument.exchange, instrument.token), row.number)
+        if earlier != row.number:
             row.refuse("token", f"it stands on line {earlier} already", "each instrument once")
         instruments.append(instrument)
     return instruments
@@ -96,9 +76,9 @@ def parse_aliases(text: str, *, file: str) -> list[Alias]:
     """
     return [
         Alias(
-            exchange=row.choose("exchange", _EXCHANGES),
-            alias=row.match("alias", _SYMBOL, "a symbol or token"),
-            stands_for=row.match("stands_for", _SYMBOL, "a symbol or token of the exchange"),
+            exchange=row.choose("exchange", EXCHANGES),
+            alias=row.match("alias", SYMBOL, "a symbol or token"),
+            stands_for=row.match("stands_for", SYMBOL, "a symbol or token of the exchange"),
             source=row.cells["source"],
         )
         for row in _rows(text, file=file, columns=_ALIAS_COLUMNS, required=_ALIAS_COLUMNS)
@@ -119,72 +99,34 @@ def _bundled(name: str) -> str:
     return (files("streamer") / "data" / name).read_text(encoding="utf-8")
 
 
-class _Row(msgspec.Struct, frozen=True):
-    """One line of a file: what is in each column, the blanks around it cut."""
+def read_own_row(row: Row) -> Instrument:
+    """
+    Return the instrument of a row whose columns are those of our own files.
 
-    file: str
-    line: int
-    cells: Mapping[str, str]
+    Raises:
+        InstrumentError: If a value is unusable.
 
-    def refuse(self, column: str, problem: str, expected: str) -> NoReturn:
-        raise InstrumentError(
-            problem,
-            expected=expected,
-            file=self.file,
-            line=self.line,
-            column=column,
-            value=self.cells[column],
-        )
-
-    def match(self, column: str, pattern: re.Pattern[str], expected: str) -> str:
-        value = self.cells[column]
-        if not pattern.fullmatch(value):
-            self.refuse(column, "it is unusable" if value else "it is empty", expected)
-        return value
-
-    def choose(self, column: str, choices: Mapping[str, T]) -> T:
-        value = self.cells[column]
-        if value not in choices:
-            self.refuse(
-                column, "it is unknown", " or ".join(choice for choice in choices if choice)
-            )
-        return choices[value]
-
-    def number(self, column: str, lowest: int, highest: int, default: str = "") -> int:
-        digits = self.cells[column] or default
-        expected = f"a whole number from {lowest} to {highest}"
-        if not digits.isascii() or not digits.isdigit() or len(digits) > 10:
-            self.refuse(column, "it is no such number" if digits else "it is empty", expected)
-        if not lowest <= int(digits) <= highest:
-            self.refuse(column, "it is out of range", expected)
-        return int(digits)
-
-
-def _instrument(row: _Row) -> Instrument:
-    exchange = row.choose("exchange", _EXCHANGES)
+    """
+    exchange = row.choose("exchange", EXCHANGES)
     kind = row.choose("kind", _KINDS)
-    series = row.match("series", _SERIES, "up to 8 letters or digits, as EQ").upper()
-    rupees = row.match("tick", _TICK, "rupees, as 0.05; empty where the rule of the date applies")
-    paise = Decimal(rupees or 0) * 100
-    if paise != int(paise):
-        row.refuse("tick", "it is no whole number of paise", "rupees with two decimals, as 0.05")
+    series = row.series("series")
     return Instrument(
         segment=SEGMENTS[exchange],
-        token=row.number("token", 1, _MAX_TOKEN),
-        symbol=" ".join(row.match("symbol", _SYMBOL, _SYMBOL_EXPECTED).split()),
+        token=row.token("token"),
+        symbol=row.symbol("symbol"),
         exchange=exchange,
         series=series or ("INDEX" if kind == "index" else "EQ" if exchange == "NSE" else ""),
         name=row.cells["name"],
-        isin=row.match("isin", _ISIN, "12 letters and digits, as INE002A01018, or nothing"),
-        lot=row.number("lot", 1, 10_000_000, default="1"),
-        tick=int(paise),
+        isin=row.isin("isin"),
+        lot=row.lot("lot"),
+        tick=row.tick_in_rupees("tick"),
         kind=kind,
     )
 
 
 def _rows(
     text: str, *, file: str, columns: tuple[str, ...], required: tuple[str, ...]
-) -> Iterator[_Row]:
+) -> Iterator[Row]:
     """Yield the lines below the header, without empty ones and those that begin with ``#``."""
     header: list[str] | None = None
     # A comment may hold a stray quote, so comments go before csv sees them; an
@@ -215,7 +157,7 @@ def _rows(
                 file=file,
                 line=reader.line_num,
             )
-        yield _Row(
+        yield Row(
             file,
             reader.line_num,
             dict.fromkeys(columns, "") | dict(zip(header, cells, strict=True)),
