@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from simulator.columns import BadValue, Int32Array
+from simulator.columns import BadValue, Int32Array, Int64Array
 from streamer.instruments import Exchange, Instrument, InstrumentTable
 from streamer.odin.tags import BSE_CASH, NSE_CASH, InstrumentKey
 
@@ -47,6 +47,9 @@ _EXPECTED_EXCHANGE = "NSE or BSE"
 _EXPECTED_SEGMENT = "EQ, INDEX, NSE, BSE or a market segment number of NSE or BSE"
 
 
+_Name = tuple[Any, ...]  # Values of `IDENTITY_COLUMNS`, in their order.
+
+
 class Identities:
     """
     The instruments of a recording, numbered in the order of their first row.
@@ -60,7 +63,8 @@ class Identities:
     def __init__(self, table: InstrumentTable) -> None:
         self._table = table
         self._index: dict[InstrumentKey, int] = {}
-        self._by_name: dict[tuple[Any, ...], int] = {}
+        self._by_name: dict[_Name, int] = {}
+        self._dictionaries: dict[str, tuple[Any, list[Any]]] = {}
         self.instruments: dict[InstrumentKey, Instrument] = {}
         """Every instrument met so far; its position is its number."""
 
@@ -77,35 +81,36 @@ class Identities:
 
         """
         codes: Any = None
-        values: list[list[Any]] = []
-        names = [name for name in IDENTITY_COLUMNS if name in columns]
-        for name in names:
+        distinct: dict[str, list[Any]] = {}
+        for name in (name for name in IDENTITY_COLUMNS if name in columns):
             encoded = _dictionary(columns[name])
             own = encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
-            distinct = [None, *encoded.dictionary.to_pylist()]
-            codes = own + 1 if codes is None else codes * len(distinct) + own + 1
-            values.append(distinct)
+            distinct[name] = [None, *self._values(name, encoded.dictionary)]
+            codes = own + 1 if codes is None else codes * len(distinct[name]) + own + 1
         combined = pc.dictionary_encode(pa.array(codes))
-        combinations = combined.dictionary.to_numpy(zero_copy_only=False)
         positions = combined.indices.to_numpy(zero_copy_only=False)
-        numbers = np.empty(len(combinations), dtype=np.int32)
-        for position, code in enumerate(combinations.tolist()):
-            parts: list[Any] = []
-            for distinct in reversed(values):
-                code, part = divmod(code, len(distinct))
-                parts.append(distinct[part])
-            name_of_row = dict(zip(names, reversed(parts), strict=True))
-            try:
-                numbers[position] = self._resolve(name_of_row)
-            except BadName as bad:
-                bad.row = int(np.argmax(positions == position))
-                raise
-        result: Int32Array = numbers[positions]
+        names = _names(combined.dictionary.to_numpy(zero_copy_only=False), distinct)
+        # Nearly all are known from the batches before: this line is where they are found.
+        numbers = list(map(self._by_name.get, names))
+        if None in numbers:
+            for position, name_of_row in enumerate(names):
+                try:
+                    numbers[position] = self._resolve(name_of_row)
+                except BadName as bad:
+                    bad.row = int(np.argmax(positions == position))
+                    raise
+        result: Int32Array = np.array(numbers, dtype=np.int32)[positions]
         assert len(result) == rows
         return result
 
-    def _resolve(self, row: Mapping[str, Any]) -> int:
-        name = tuple(row.get(column) for column in IDENTITY_COLUMNS)
+    def _values(self, column: str, dictionary: Any) -> list[Any]:
+        """Return the values of a dictionary; the batches of a row group have one in common."""
+        last = self._dictionaries.get(column)
+        if last is None or not last[0].equals(dictionary):
+            last = self._dictionaries[column] = (dictionary, dictionary.to_pylist())
+        return last[1]
+
+    def _resolve(self, name: _Name) -> int:
         number = self._by_name.get(name)
         if number is None:
             instrument = self._instrument(*name)
@@ -164,6 +169,17 @@ class BadName(BadValue):
     def __init__(self, column: str, value: object, problem: str, expected: str) -> None:
         super().__init__(0, value, problem, expected)
         self.column = column
+
+
+def _names(codes: Int64Array, distinct: dict[str, list[Any]]) -> list[_Name]:
+    """Take combined codes apart; return what each stands for, as `IDENTITY_COLUMNS` has it."""
+    columns: dict[str, list[Any]] = {}
+    for name in reversed(distinct):
+        values = distinct[name]
+        codes, places = np.divmod(codes, len(values))
+        columns[name] = list(map(values.__getitem__, places.tolist()))
+    untold = [None] * len(codes)
+    return list(zip(*(columns.get(name, untold) for name in IDENTITY_COLUMNS), strict=True))
 
 
 def _dictionary(array: Any) -> Any:

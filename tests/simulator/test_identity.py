@@ -6,10 +6,13 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from simulator.identity import BadName, Identities
 from streamer.errors import RecordingError
 from streamer.instruments import Instrument
-from tests.simulator.parquet_files import opened, rows, write
+from tests.simulator.parquet_files import TABLE, opened, rows, write
 
 
 def instruments(tmp_path: Path, **columns: Any) -> list[Instrument]:
@@ -129,3 +132,57 @@ def test_contradictions_are_refused(tmp_path: Path, columns: dict[str, Any], col
     with pytest.raises(RecordingError) as caught:
         instruments(tmp_path, **columns)
     assert (caught.value.row, caught.value.column) == (0, column)
+
+
+ROWS = st.tuples(
+    st.sampled_from([2885, 3045, 99_001, None]),
+    st.sampled_from(["RELIANCE", " SBIN", "NEWCO"]),
+    st.sampled_from(["NSE", "BSE", "XSE", None]),
+)
+
+
+@given(st.lists(st.lists(ROWS, min_size=1, max_size=8), min_size=1, max_size=5), st.booleans())
+def test_what_was_read_before_changes_nothing(
+    batches: list[list[tuple[int | None, str, str | None]]], as_categories: bool
+) -> None:
+    """Each row is about the same instrument, or refused for the same reason, in any batch."""
+    identities = Identities(TABLE)
+    for batch in batches:
+        alone = [meant([row], as_categories) for row in batch]
+        bad = next((at for at, found in enumerate(alone) if isinstance(found, str)), None)
+        if bad is None:
+            numbers = identities.number(columns_of(batch, as_categories), len(batch))
+            keys = list(identities.instruments)
+            assert [keys[number] for number in numbers] == alone
+        else:
+            with pytest.raises(BadName) as caught:
+                identities.number(columns_of(batch, as_categories), len(batch))
+            assert (caught.value.row, str(caught.value)) == (bad, alone[bad])
+
+
+def meant(
+    batch: list[tuple[int | None, str, str | None]], as_categories: bool
+) -> tuple[int, int] | str:
+    """The instrument of a batch's one row, or why it is refused, to one who has read no other."""
+    identities = Identities(TABLE)
+    try:
+        identities.number(columns_of(batch, as_categories), 1)
+    except BadName as bad:
+        return str(bad)
+    (key,) = identities.instruments
+    return key
+
+
+def columns_of(
+    batch: list[tuple[int | None, str, str | None]], as_categories: bool
+) -> dict[str, pa.Array]:
+    """A batch's identity columns, the texts as such or by dictionary."""
+    tokens, symbols, exchanges = zip(*batch, strict=True)
+    texts = [pa.array(symbols, pa.string()), pa.array(exchanges, pa.string())]
+    if as_categories:
+        texts = [text.dictionary_encode() for text in texts]
+    return {
+        "token": pa.array(tokens, pa.int32()),
+        "symbol": texts[0],
+        "exchange": texts[1],
+    }
