@@ -1,9 +1,10 @@
 """
-What planned faults do to a feed server's connections.
+What faults do to a feed server's connections.
 
-:class:`Faults` follows the feed's own time, knows what is on, and stands
-between the feed server and its sockets: it wraps their transports, and writes
-their frames. What becomes of updates is for ``simulator/spoiling.py``.
+:class:`Faults` follows the feed's own time and stands between the feed server
+and its sockets: it wraps their transports, and writes their frames. What is on
+is for ``simulator/fault_plan.py`` to know, what becomes of updates for
+``simulator/spoiling.py``.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from typing import Any, NamedTuple
 from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.protocol import State
 
+from simulator.fault_plan import FaultPlan
 from simulator.faults import Layer, Planned
 from simulator.replay import Update
 from simulator.spoiling import SentUpdate, Spoiler, spoilt_frame
-from streamer.ist import IST_OFFSET_NS, NS_PER_DAY, NS_PER_SECOND
 
 __all__ = ["Change", "Faults", "FaultyTransport"]
 
@@ -47,7 +48,7 @@ class Change(NamedTuple):
 
 class Faults:
     """
-    The planned faults of one feed server.
+    The faults of one feed server.
 
     Args:
         plan: What is to happen, and when.
@@ -58,32 +59,34 @@ class Faults:
 
     def __init__(
         self,
-        plan: Sequence[Planned],
+        plan: FaultPlan,
         *,
         seed: int = 0,
         on_lost: Callable[[SentUpdate, str], None] | None = None,
     ) -> None:
-        self._plan = list(plan)
+        self.plan = plan
         self._seed = seed
-        self._spoiler = Spoiler(plan, seed, on_lost)
-        self._second = -1
+        self._spoiler = Spoiler(seed, on_lost)
         self._time = 0
         self._on: list[Planned] = []
         self._transports: dict[FaultyTransport, None] = {}
         self._frames = 0
 
+    @property
+    def may_happen(self) -> bool:
+        """Whether anything is planned or on; the feed's time need not be followed otherwise."""
+        return len(self.plan) > 0 or bool(self._on)
+
     def pass_time(self, second: int) -> Change | None:
         """Come to a time of the feed, UNIX nanoseconds; None if nothing follows from it."""
         self._time = second
-        of_day = (second + IST_OFFSET_NS) % NS_PER_DAY // NS_PER_SECOND
-        if of_day == self._second:
+        seen = self.plan.look(second)
+        if seen is None:
             return None
-        self._second = of_day
-        was_on = self._on
-        self._on = [each for each in self._plan if each.is_on(of_day)]
-        released = self._spoiler.pass_time(of_day)
-        begun = [each for each in self._on if each not in was_on]
-        ended = [each for each in was_on if each not in self._on]
+        running = self.plan.running
+        self._on = [entry.planned for entry in running]
+        released = self._spoiler.turn_to((entry.number, entry.planned) for entry in running)
+        begun, ended = ([entry.planned for entry in entries] for entries in seen)
         if not (begun or ended or released):
             return None
         return Change(begun, ended, released)
@@ -150,6 +153,11 @@ class Faults:
 
     def write(self, socket: ServerConnection, frames: Sequence[bytes]) -> None:
         """Write frames, as the faults that are on leave them."""
+        if not self._on:
+            self._frames += len(frames)
+            for frame in frames:
+                broadcast((socket,), frame)
+            return
         if self.find("mute") is not None:
             return
         spoiling = [each for each in self._on if each.fault.layer is Layer.FRAME]

@@ -11,8 +11,8 @@ connection only the newest update of each instrument; otherwise the player
 waits (:meth:`FeedServer.wait_drained`). A connection whose socket takes nothing
 at all for `STALL_LIMIT_S` is closed with 1011.
 
-With planned faults (``simulator/faulty.py``) it does as they say at their time;
-with a ledger (``simulator/ledger.py``) it writes down what it does.
+With faults (``simulator/faulty.py``) it does as they say at their time; with a
+ledger (``simulator/ledger.py``) it writes down what it does.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ import asyncio
 import logging
 import socket as sockets
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count
 from typing import Any, cast
 
-from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
+from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from simulator.backlog import Backlog
+from simulator.fault_plan import FaultPlan
 from simulator.faults import MOMENTS, Planned
 from simulator.faulty import CUTTING, Faults, FaultyTransport
 from simulator.ledger import Ledger
@@ -78,6 +79,7 @@ class FeedServer:
         plan: Faults that are to happen.
         seed: Chooses what is random about them.
         ledger: Where everything that happens is noted.
+        tell: Hears of each event by its name, with what belongs to it.
 
     """
 
@@ -92,6 +94,7 @@ class FeedServer:
         plan: Sequence[Planned] = (),
         seed: int = 0,
         ledger: Ledger | None = None,
+        tell: Callable[[str, Mapping[str, object]], None] = lambda _, __: None,
     ) -> None:
         self.updates_sent = 0
         """Updates handed to sockets, counted for each connection and form."""
@@ -110,7 +113,10 @@ class FeedServer:
         self._server: Server | None = None
         self._numbers = count(1)
         self._ledger = ledger
-        self._faults = Faults(plan, seed=seed, on_lost=self._note_lost) if plan else None
+        self._tell = tell
+        self.fault_plan = FaultPlan(plan)
+        """What goes wrong, and when; :meth:`follow_faults` makes a change of it take effect."""
+        self._faults = Faults(self.fault_plan, seed=seed, on_lost=self._note_lost)
 
     async def start(self, listener: sockets.socket) -> None:
         """Begin to accept connections on a bound socket, which becomes the server's."""
@@ -180,8 +186,8 @@ class FeedServer:
     def heartbeat(self, second: int) -> None:
         """Queue the time for every client; also the header time of what is answered from now on."""
         self._second = second
-        if self._faults is not None:
-            self._follow(self._faults, second)
+        if self._faults.may_happen:
+            self._follow(second)
             if not self._faults.says_time:
                 return
         message = encode_heartbeat(second)
@@ -195,15 +201,14 @@ class FeedServer:
         """Queue a time that was not passed to, then each client's instruments as they are then."""
         for peer in self._peers:
             peer.backlog.clear()
-        if self._faults is not None:
-            self._faults.release()
+        self._faults.release()
         self.heartbeat(second)
         for peer in self._peers:
             self._send_all_states(peer)
 
     def publish(self, updates: Sequence[Update]) -> None:
         """Queue updates, in order, for the clients that want them."""
-        self._publish(updates if self._faults is None else self._faults.spoil(updates))
+        self._publish(self._faults.spoil(updates))
 
     def _publish(self, updates: Iterable[SentUpdate]) -> None:
         for update in updates:
@@ -253,8 +258,7 @@ class FeedServer:
 
         Returns when the sockets have taken all of it, or have stalled.
         """
-        if self._faults is not None:
-            self._publish(self._faults.release())
+        self._publish(self._faults.release())
         await self._settle()
         message = encode_logoff(self._second, reason)
         for peer in self._peers:
@@ -323,9 +327,7 @@ class FeedServer:
         for event in peer.odin.receive(data, self._second):
             match event:
                 case odin.LogonAsked(request=request):
-                    refusal = None
-                    if self._faults is not None:
-                        refusal = self._faults.find("logon-refused")
+                    refusal = self._faults.find("logon-refused")
                     accepted = refusal is None
                     self._note("logon", peer, user=request.user, accepted=accepted)
                     if refusal is not None:
@@ -438,8 +440,14 @@ class FeedServer:
 
     # --- faults and the ledger
 
-    def _follow(self, faults: Faults, second: int) -> None:
-        """Let planned faults begin and end with a new second."""
+    def follow_faults(self) -> None:
+        """Let what was planned, begun or cleared by hand begin and end now."""
+        self._follow(self._second)
+        self.flush()
+
+    def _follow(self, second: int) -> None:
+        """Let faults begin and end with a new second."""
+        faults = self._faults
         # What came before is not concerned.
         self.flush()
         change = faults.pass_time(second)
@@ -449,8 +457,10 @@ class FeedServer:
         for planned in change.ended:
             faults.end_on_sockets(planned)
             self._note("fault", fault=str(planned), phase="ends")
+            self._tell("fault", {"phase": "ends", "fault": str(planned)})
         for planned in change.begun:
             self._note("fault", fault=str(planned), phase="begins")
+            self._tell("fault", {"phase": "begins", "fault": str(planned)})
             faults.begin_on_sockets(planned)
             for peer in list(self._peers):
                 self._hit(peer, planned)
@@ -472,7 +482,7 @@ class FeedServer:
 
     def _hit_newcomer(self, peer: _Peer) -> None:
         """Let faults of a moment that last happen to who logs on meanwhile."""
-        if self._faults is None or not peer.odin.logged_on or peer not in self._peers:
+        if not peer.odin.logged_on or peer not in self._peers:
             return
         planned = self._faults.lasting(*MOMENTS)
         if planned is not None:
@@ -503,7 +513,7 @@ class FeedServer:
 class _Socket(ServerConnection):
     """A WebSocket connection that tells when its write buffer is below its mark."""
 
-    def __init__(self, *args: Any, faults: Faults | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, faults: Faults, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._faults = faults
         self.writable = asyncio.Event()
@@ -513,12 +523,8 @@ class _Socket(ServerConnection):
         self._unsent_then = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        faults = self._faults
-        if faults is None:
-            super().connection_made(transport)
-            return
-        super().connection_made(faults.wrap(cast(asyncio.Transport, transport), self))
-        if faults.find("refuse") is not None:
+        super().connection_made(self._faults.wrap(cast(asyncio.Transport, transport), self))
+        if self._faults.find("refuse") is not None:
             self.transport.abort()
 
     def pause_writing(self) -> None:
@@ -537,8 +543,7 @@ class _Socket(ServerConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.writable.set()
-        if self._faults is not None:
-            self._faults.forget(self.transport)
+        self._faults.forget(self.transport)
 
     @property
     def unsent_bytes(self) -> int:
@@ -566,7 +571,7 @@ class _Socket(ServerConnection):
 class _Peer:
     """One connection: its socket, its half of the protocol, what it has yet to be told."""
 
-    def __init__(self, socket: _Socket, number: int, faults: Faults | None) -> None:
+    def __init__(self, socket: _Socket, number: int, faults: Faults) -> None:
         self.socket = socket
         self.number = number
         self.odin = odin.ServerConnection()
@@ -587,12 +592,7 @@ class _Peer:
 
     def write(self) -> None:
         """Hand the queue to the socket, one whole frame in each WebSocket message."""
-        frames = self.odin.data_to_send()
-        if self._faults is not None:
-            self._faults.write(self.socket, frames)
-            return
-        for frame in frames:
-            broadcast((self.socket,), frame)
+        self._faults.write(self.socket, self.odin.data_to_send())
 
     def note_refused(self, problem: str) -> None:
         """Log the first request that was ignored, count the others."""

@@ -17,7 +17,7 @@ from simulator.faults import Layer, Planned
 from simulator.replay import Update
 from streamer.odin.fields import sized
 from streamer.odin.framing import HEADER_BYTES, encode_frames
-from streamer.odin.messages import encode_heartbeat
+from streamer.odin.messages import Touchline, encode_heartbeat
 from streamer.odin.tags import InstrumentKey, Tag
 from streamer.odin.times import parse_stamp, stamp
 
@@ -56,6 +56,11 @@ class Spoilt:
         self._update = update
         self._edits = edits or {}
         self._extra = extra
+
+    @property
+    def touchline(self) -> Touchline:
+        """The instrument's day so far, as it was before any fault."""
+        return self._update.touchline
 
     @property
     def text(self) -> bytes:
@@ -103,26 +108,15 @@ def with_fields(text: bytes, edits: dict[int, Edit], extra: bytes = b"") -> byte
 
 class Spoiler:
     """
-    Does to updates what planned faults of messages, and some of sessions, do.
+    Does to updates what faults of messages, and some of sessions, do.
 
     Args:
-        plan: Faults of any layer, in the order in which they are applied.
         seed: Chooses what is random.
         on_lost: Told each update that is never sent, and the fault's name.
 
     """
 
-    def __init__(
-        self,
-        plan: Iterable[Planned],
-        seed: int,
-        on_lost: Callable[[SentUpdate, str], None] | None = None,
-    ) -> None:
-        self._plan = [
-            (number, each)
-            for number, each in enumerate(plan)
-            if each.fault.layer is Layer.MESSAGE or each.fault.name in ("mute", "burst")
-        ]
+    def __init__(self, seed: int, on_lost: Callable[[SentUpdate, str], None] | None = None) -> None:
         self._seed = seed
         self._on_lost = on_lost or (lambda update, fault: None)
         self._active: list[tuple[int, Planned]] = []
@@ -130,11 +124,23 @@ class Spoiler:
         self._held: dict[int, list[SentUpdate]] = {}
         self._earlier: dict[tuple[int, InstrumentKey], deque[SentUpdate]] = {}
 
-    def pass_time(self, second: int) -> list[SentUpdate]:
-        """Come to a new second of the day in India; return what was held for it."""
+    def turn_to(self, running: Iterable[tuple[int, Planned]]) -> list[SentUpdate]:
+        """
+        Come to a new second, or to other faults in it; return what was held until now.
+
+        Args:
+            running: Numbered faults of any layer, in the order in which they
+                are applied. A number stands for the same fault as long as it
+                runs.
+
+        """
         released: list[SentUpdate] = []
         was_active = self._active
-        self._active = [entry for entry in self._plan if entry[1].is_on(second)]
+        self._active = [
+            (number, each)
+            for number, each in running
+            if each.fault.layer is Layer.MESSAGE or each.fault.name in ("mute", "burst")
+        ]
         for number, fault in was_active:
             has_ended = (number, fault) not in self._active
             if fault.fault.name == "burst" and not has_ended:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidMessage
 
+from simulator.fault_plan import FaultPlan
 from simulator.faults import parse_planned
 from simulator.faulty import Faults
 from simulator.feed import FeedServer
@@ -65,7 +66,7 @@ async def closed(client: FeedClient) -> None:
 
 def test_a_change_is_told_once() -> None:
     """When a fault begins and when it ends, however often its second is told."""
-    faults = Faults([parse_planned("no-pong@09:15:01+2s")])
+    faults = Faults(FaultPlan([parse_planned("no-pong@09:15:01+2s")]))
     told = [faults.pass_time(OPEN + half * SECOND // 2) for half in range(10)]
     phases = [(len(each.begun), len(each.ended)) if each else None for each in told]
     assert phases == [None, None, (1, 0), None, None, None, (0, 1), None, None, None]

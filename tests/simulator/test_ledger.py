@@ -46,8 +46,8 @@ def test_a_line_says_when_what_happened_to_whom(tmp_path: Path) -> None:
 def test_an_update_is_told_with_the_faults_that_made_it(tmp_path: Path) -> None:
     """Its instrument, its price, its row's time, and what was done to it."""
     update = replay_of(tmp_path / "tape.parquet", counted_rows(2)).take(OPEN)[0]
-    spoiler = Spoiler([parse_planned("duplicate@09:15:00"), parse_planned("zero-price@09:15")], 0)
-    spoiler.pass_time(9 * 3600 + 15 * 60)
+    spoiler = Spoiler(0)
+    spoiler.turn_to(enumerate(map(parse_planned, ("duplicate@09:15", "zero-price@09:15"))))
     ledger = Ledger(tmp_path / "ledger")
     for sent in spoiler.spoil([update]):
         ledger.note_update("update", OPEN, 2, sent)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.faults import CATALOGUE, Layer, parse_planned
+from simulator.faults import CATALOGUE, Layer, Planned, parse_planned
 from simulator.replay import Update
 from simulator.spoiling import Spoiler, Spoilt, spoilt_frame, with_fields
 from streamer.errors import FrameError, MessageError
@@ -26,12 +26,18 @@ def updates(tmp_path: Path) -> list[Update]:
     return replay_of(tmp_path / "tape.parquet", counted_rows(200)).take(OPEN + 2 * SECOND)
 
 
+def on(text: str, second: int = 0) -> list[tuple[int, Planned]]:
+    """Return a fault, numbered, if it is on in a second after the open."""
+    planned = parse_planned(text)
+    return [(1, planned)] if planned.is_on(AT_S + second) else []
+
+
 def spoil(text: str, updates: list[Update], *, seed: int = 0, size: int = 1000) -> list[bytes]:
     """Return the texts that a fault sends for updates, given ``size`` at a time."""
-    spoiler = Spoiler([parse_planned(text)], seed)
+    spoiler = Spoiler(seed)
     sent = []
     for second in range(3):
-        sent += spoiler.pass_time(AT_S + second)
+        sent += spoiler.turn_to(on(text, second))
         due = [each for each in updates if (each.ts - OPEN) // SECOND == second]
         for start in range(0, len(due), size):
             sent += spoiler.spoil(due[start : start + size])
@@ -79,8 +85,8 @@ def test_faults_of_time_leave_the_header_alone(
 
 def test_an_unknown_token_goes_to_who_asked_for_the_known_one(updates: list[Update]) -> None:
     """Its key is the instrument's, its text is about another one."""
-    spoiler = Spoiler([parse_planned("unknown-token:token=42@09:15:00")], 0)
-    spoiler.pass_time(AT_S)
+    spoiler = Spoiler(0)
+    spoiler.turn_to(on("unknown-token:token=42@09:15:00"))
     (sent,) = spoiler.spoil(updates[:1])
     assert sent.key == updates[0].key
     message = decode_message(sent.text)
@@ -90,8 +96,8 @@ def test_an_unknown_token_goes_to_who_asked_for_the_known_one(updates: list[Upda
 
 def test_every_form_of_text_is_spoilt(updates: list[Update]) -> None:
     """Touchline, LTP touchline and best five; a native block is left as it is."""
-    spoiler = Spoiler([parse_planned("non-numeric@09:15:00")], 0)
-    spoiler.pass_time(AT_S)
+    spoiler = Spoiler(0)
+    spoiler.turn_to(on("non-numeric@09:15:00"))
     (sent,) = spoiler.spoil(updates[:1])
     assert isinstance(sent, Spoilt)
     for text in (sent.text, sent.ltp_text, sent.best_five):
@@ -115,19 +121,18 @@ def test_reordering_stays_within_its_windows(updates: list[Update]) -> None:
 def test_a_burst_is_in_order(updates: list[Update]) -> None:
     """What was held comes first, then what follows."""
     assert spoil("burst@09:15:00+1s", updates) == [update.text for update in updates]
-    held = Spoiler([parse_planned("burst@09:15:00+2s")], 0)
-    held.pass_time(AT_S)
+    held = Spoiler(0)
+    held.turn_to(on("burst@09:15:00+2s"))
     assert held.spoil(updates[:100]) == []
-    assert held.pass_time(AT_S + 1) == []
-    assert held.pass_time(AT_S + 2) == updates[:100]
+    assert held.turn_to(on("burst@09:15:00+2s", 1)) == []
+    assert held.turn_to(on("burst@09:15:00+2s", 2)) == updates[:100]
 
 
 def test_lost_updates_are_told(updates: list[Update]) -> None:
     """Each once, with the fault that swallowed it."""
     lost: list[tuple[object, str]] = []
-    plan = [parse_planned("drop:share=0.5@09:15:00+1s")]
-    spoiler = Spoiler(plan, 3, lambda update, fault: lost.append((update, fault)))
-    spoiler.pass_time(AT_S)
+    spoiler = Spoiler(3, lambda update, fault: lost.append((update, fault)))
+    spoiler.turn_to(on("drop:share=0.5@09:15:00+1s"))
     sent = spoiler.spoil(updates[:100])
     assert {fault for _, fault in lost} == {"drop"}
     all_of_them = [*sent, *(each for each, _ in lost)]
