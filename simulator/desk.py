@@ -10,7 +10,20 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from simulator.announcements import Announcements
-from simulator.commands import Loop, Pause, Resume, Seek, Speed, Step, parse_command
+from simulator.commands import (
+    BeginFault,
+    ClearFaults,
+    Command,
+    Loop,
+    Pause,
+    PlanFault,
+    Resume,
+    Seek,
+    Speed,
+    Step,
+    parse_command,
+)
+from simulator.faults import Planned
 from simulator.feed import FeedServer
 from simulator.player import Player
 from simulator.replay import Replay
@@ -40,6 +53,7 @@ class Desk:
         instruments: All that may be shown, in their order.
         announcements: Where events are told.
         status: Returns how the replay stands.
+        refusals: Commands that cannot be carried out, and why.
 
     """
 
@@ -52,10 +66,13 @@ class Desk:
         instruments: Mapping[InstrumentKey, Instrument],
         announcements: Announcements,
         status: Callable[[], Mapping[str, object]],
+        refusals: Mapping[type[Command], str] | None = None,
     ) -> None:
         self.announcements = announcements
         self.closed = ""
         """Why nothing can be asked any more; empty while something can."""
+        self.ends_with_logoff = False
+        """Whether a logoff would end the run's own streaming server."""
         self._player = player
         self._replay = replay
         self._feed = feed
@@ -64,7 +81,9 @@ class Desk:
             instrument for key, instrument in instruments.items() if keys is None or key in keys
         ]
         self._status = status
+        self._refusals = refusals or {}
         self._density: asyncio.Future[list[int]] | None = None
+        self._density_from = replay.start
 
     def status(self) -> Mapping[str, object]:
         """Return how the replay stands."""
@@ -81,7 +100,10 @@ class Desk:
         if self.closed:
             raise ValueError(f"nothing can be asked any more: {self.closed}")
         player = self._player
-        match parse_command(body, now=player.now):
+        command = parse_command(body, now=player.now)
+        if type(command) in self._refusals:
+            raise ValueError(self._refusals[type(command)])
+        match command:
             case Pause():
                 player.pause()
             case Resume():
@@ -94,7 +116,35 @@ class Desk:
                 await player.step(to)
             case Loop(passes):
                 player.set_passes(passes)
+            case PlanFault() | BeginFault() | ClearFaults():
+                self._change_faults(command)
         return self.status()
+
+    def _change_faults(self, command: PlanFault | BeginFault | ClearFaults) -> None:
+        plan, feed = self._feed.fault_plan, self._feed
+        match command:
+            case PlanFault(fault):
+                self._permit(fault)
+                plan.add(fault)
+            case BeginFault(fault):
+                self._permit(fault)
+                # The feed's last second, which may lie just before the present moment.
+                lasts_ns = max(fault.lasts_s, 1) * NS_PER_SECOND
+                plan.begin(fault, feed.second, self._player.now + lasts_ns)
+            case ClearFaults(name, number):
+                plan.clear(name=name, number=number)
+        feed.follow_faults()
+
+    def _permit(self, fault: Planned) -> None:
+        if fault.fault.name == "logged-off" and self.ends_with_logoff:
+            raise ValueError(
+                "logged-off found; expected another fault: this run's streaming server ends with"
+                " a logoff. Start it with --hold, --feed-only or a --fault to log it off"
+            )
+
+    def faults(self) -> list[dict[str, object]]:
+        """Return what runs and what is planned to go wrong."""
+        return self._feed.fault_plan.described(self._player.now)
 
     def market(self, find: str = "") -> list[dict[str, object]]:
         """
@@ -134,16 +184,17 @@ class Desk:
         return self._feed.clients()
 
     async def density(self) -> dict[str, object]:
-        """Return how many updates each stretch of the window has; counted once."""
-        window = self._replay.end - self._replay.start
-        minutes = -(-window // (MAX_STRETCHES * _MINUTE_NS))
-        if self._density is None:
+        """Return how many updates each stretch of the window has; counted once a window."""
+        start, end = self._replay.start, self._replay.end
+        minutes = -(-(end - start) // (MAX_STRETCHES * _MINUTE_NS))
+        if self._density is None or self._density_from != start:
+            self._density_from = start
             loop = asyncio.get_running_loop()
             self._density = loop.run_in_executor(None, self._replay.density, minutes * _MINUTE_NS)
         counts = await asyncio.shield(self._density)
         return {
-            "start": ist_rfc3339(self._replay.start),
-            "end": ist_rfc3339(self._replay.end),
+            "start": ist_rfc3339(start),
+            "end": ist_rfc3339(end),
             "stretch_s": minutes * 60,
             "updates": counts,
         }
