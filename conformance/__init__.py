@@ -1,0 +1,1 @@
+"""Odin Conformance: decides whether a server speaks the client protocol, and keeps its promises."""

@@ -1,0 +1,193 @@
+"""
+The feed of the server under test: the simulator as a process, steered over HTTP.
+
+It is any other program to the suite, started by its command. It stands paused
+on the suite's tape; a seek goes to a time, a step plays up to one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from conformance.expect import Inconclusive
+from conformance.plain_http import request
+from conformance.process import Guardian, Program, StartError, free_port
+from conformance.tape import Row, Stock, Tape, at, moment
+from conformance.target import FeedTarget, filled
+
+__all__ = ["Feed"]
+
+_ATTEMPTS: Final = 3
+_LOOK_AGAIN_S: Final = 0.01
+_STEP_S: Final = 30.0
+
+
+class Feed:
+    """
+    One simulator.
+
+    Args:
+        target: How it is started.
+        tape: What it plays, and where that was written.
+        path: The tape's file.
+        guardian: Sees to the end of its process.
+        options: More arguments for its command.
+        scale: What time-outs are multiplied by.
+
+    """
+
+    def __init__(
+        self,
+        target: FeedTarget,
+        tape: Tape,
+        path: Path,
+        *,
+        guardian: Guardian,
+        options: Sequence[str] = (),
+        scale: float = 1.0,
+    ) -> None:
+        self.tape = tape
+        self.now = tape.rows[0].ts
+        """The market's time, nanoseconds since 1970, as far as the suite moved it."""
+        self._target = target
+        self._path = path
+        self._options = tuple(options)
+        self._scale = scale
+        self._port = self._control_port = 0
+        self._program = Program("the feed", guardian)
+
+    @property
+    def url(self) -> str:
+        """Where servers dial."""
+        return f"ws://127.0.0.1:{self._port}"
+
+    @property
+    def control_url(self) -> str:
+        """Where it is steered."""
+        return f"http://127.0.0.1:{self._control_port}"
+
+    @property
+    def places(self) -> dict[str, object]:
+        """The placeholders of commands that it fills in."""
+        return {
+            "feed": self.url,
+            "feed_port": self._port,
+            "control": self.control_url,
+            "control_port": self._control_port,
+            "tape": self._path,
+        }
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs."""
+        return self._program.running
+
+    @property
+    def said(self) -> list[str]:
+        """The last lines of its output."""
+        return list(self._program.said)
+
+    async def start(self) -> None:
+        """
+        Start it, paused; at the same ports as before.
+
+        Raises:
+            StartError: If it does not come up.
+
+        """
+        first = not self._port
+        for attempt in range(_ATTEMPTS):
+            if first:
+                self._port, self._control_port = free_port(), free_port()
+            command = filled((*self._target.start, *self._options), self.places)
+            await self._program.start(command)
+            try:
+                await self._wait_up()
+                break
+            except StartError:
+                await self._program.kill()
+                if not first or attempt == _ATTEMPTS - 1:
+                    raise
+        await self.command("pause")
+        if not first:
+            await self.seek(self.now)
+
+    async def stop(self) -> None:
+        """End it at once: the server loses its feed."""
+        await self._program.kill()
+
+    async def seek(self, to: int) -> None:
+        """Go to a time; nothing in between is sent."""
+        await self.command("seek", to=f"{moment(to):%Y-%m-%d %H:%M:%S}")
+        self.now = to
+
+    async def play(self, until: int) -> None:
+        """Send everything that is due up to a whole second, inclusive."""
+        if until > self.now:
+            await self.command("step", to=f"{moment(until):%Y-%m-%d %H:%M:%S}")
+            self.now = until
+
+    async def command(self, name: str, **fields: object) -> dict[str, Any]:
+        """
+        Steer it by its control API; return how it stands then.
+
+        Raises:
+            Inconclusive: If it refuses, or does not answer.
+
+        """
+        try:
+            async with asyncio.timeout(_STEP_S * self._scale):
+                reply = await request(
+                    f"{self.control_url}/control", method="POST", body={"command": name, **fields}
+                )
+        except (OSError, TimeoutError) as error:
+            why = str(error) or type(error).__name__
+            raise Inconclusive(f"the feed did not carry out {name}: {why}") from None
+        answer = reply.json()
+        if reply.status != 200 or not isinstance(answer, dict):
+            raise Inconclusive(f"the feed refused {name} {fields}: {answer}")
+        return answer
+
+    async def connections(self) -> list[dict[str, Any]]:
+        """Return the feed's clients: ``logged_on``, ``instruments`` (how many) and more."""
+        reply = await request(f"{self.control_url}/clients")
+        answer = reply.json()
+        return answer if isinstance(answer, list) else []
+
+    def rows(self, stock: Stock, since: str, until: str, *, day: str = "") -> list[Row]:
+        """Return a stock's rows after ``since``, up to ``until`` inclusive, on the present day."""
+        date = day or f"{moment(self.now):%Y-%m-%d}"
+        return self.tape.between(stock, at(date, since), at(date, until))
+
+    def tick_of(self, stock: Stock, time: str = "", *, day: str = "") -> Row:
+        """
+        Return a stock's last row up to a time, inclusive; by default up to the present.
+
+        Raises:
+            LookupError: If it has none on that day.
+
+        """
+        date = day or f"{moment(self.now):%Y-%m-%d}"
+        row = self.tape.last(stock, at(date, time) if time else self.now)
+        if row is None:
+            raise LookupError(f"the tape has no row of {stock.symbol} on {date} up to {time}")
+        return row
+
+    async def _wait_up(self) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._target.ready_s * self._scale
+        while True:
+            try:
+                if (await request(f"{self.control_url}/status")).status == 200:
+                    return
+                why = "its control port is another program's"
+            except OSError as error:
+                why = error.strerror or str(error)
+            if not self._program.running:
+                raise StartError(f"the feed ended at once: {self._program.last_words()}")
+            if loop.time() > deadline:
+                raise StartError(f"the feed is not up ({why}): {self._program.last_words()}")
+            await asyncio.sleep(_LOOK_AGAIN_S)

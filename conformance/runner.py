@@ -1,0 +1,322 @@
+"""
+Runs the cases that were chosen, one after the other, and judges each.
+
+Most are played on one common server; those that restart it, or need options of
+their own, get a server of their own afterwards, so that nothing that happens to
+it is another case's fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from conformance.case import Case, Need, Profile
+from conformance.clock import Clock, WallClock, choose_clock
+from conformance.expect import Inconclusive, Unmet
+from conformance.invariants import Watch
+from conformance.peer import Refused
+from conformance.process import Guardian, StartError
+from conformance.stage import Stage
+from conformance.tape import Tape, at
+from conformance.target import Target
+from conformance.verdicts import Result, Verdict, judge
+from conformance.world import World
+
+__all__ = ["Run", "Settings", "Unreachable"]
+
+
+class Unreachable(Exception):
+    """The server could not be reached, or did not start, at the very beginning."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a run is made."""
+
+    profile: Profile = Profile.FULL
+    scale: float = 1.0
+    seed: int = 0
+    keep_wire: bool = True
+
+
+@dataclass(kw_only=True)
+class Run:
+    """
+    One run against one target.
+
+    ``results`` grows while it runs, so that an interrupted run has a report too.
+    """
+
+    target: Target
+    cases: Sequence[Case]
+    settings: Settings
+    tell: Callable[[Result], None] = lambda _: None
+    """Hears of each result."""
+    begin: Callable[[Case], None] = lambda _: None
+    """Hears of each case before it is run."""
+    results: list[Result] = field(default_factory=list)
+    clock_name: str = ""
+    clock_refusals: dict[str, str] = field(default_factory=dict)
+    """Why a driver was not used, by its name."""
+    seconds: float = 0.0
+
+    async def run(self) -> None:
+        """
+        Run every case.
+
+        Raises:
+            Unreachable: If the server is not there.
+
+        """
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="odin-conformance-") as folder:
+            guardian = Guardian()
+            stages = _Stages(self.target, Path(folder), guardian, self.settings)
+            try:
+                await self._run(stages)
+            finally:
+                self.seconds = time.monotonic() - began
+                await stages.close()
+                guardian.close()
+
+    async def _run(self, stages: _Stages) -> None:
+        try:
+            common = await stages.common()
+        except StartError as error:
+            raise Unreachable(str(error)) from None
+        self.clock_name, self.clock_refusals = stages.clock.name, stages.refusals
+        try:
+            await self._probe(common)
+        except (Unmet, Refused) as error:
+            raise Unreachable(f"{common.server.url}: {error}") from None
+        active = [case for case in self.cases if case.body is not None]
+        for case in sorted(active, key=lambda case: case.alone):
+            self.begin(case)
+            self._add(await self._outcome(case, stages))
+        for case in self.cases:
+            if case.body is None:
+                self._add(self._watched(case, stages.watch))
+
+    async def _probe(self, common: Stage) -> None:
+        """Open one WebSocket; whatever comes on it, the server is there then."""
+        from conformance.peer import Peer
+        from conformance.wire import WireLog
+
+        peer = await Peer.open(
+            "probe",
+            common.url("suite-probe"),
+            "suite-probe",
+            wire=WireLog(),
+            watcher=Watch(),
+            scale=self.settings.scale,
+        )
+        await peer.drop()
+
+    def _add(self, result: Result) -> None:
+        result = replace(result, expected_failure=self._expected_failure(result.case))
+        self.results.append(result)
+        self.tell(result)
+
+    def _expected_failure(self, case: Case) -> str:
+        for pattern, reason in self.target.expected_failures.items():
+            if fnmatchcase(case.id, pattern) or case.family == pattern:
+                return reason
+        return ""
+
+    # --- one case
+
+    async def _outcome(self, case: Case, stages: _Stages) -> Result:
+        left_out = self._left_out(case)
+        if left_out:
+            return Result(case=case, verdict=Verdict.SKIP, why=left_out)
+        lacking = stages.lacking(case)
+        if lacking:
+            return Result(case=case, verdict=Verdict.INCONCLUSIVE, why=lacking)
+        began = time.monotonic()
+        try:
+            stage = await stages.own(case) if case.alone else await stages.common()
+        except StartError as error:
+            return Result(case=case, verdict=Verdict.ERROR, why=str(error))
+        try:
+            result = await self._played(case, stage, stages)
+        finally:
+            if case.alone:
+                await stage.close()
+        return replace(result, seconds=time.monotonic() - began)
+
+    async def _played(self, case: Case, stage: Stage, stages: _Stages) -> Result:
+        settings = self.settings
+        world = World(
+            case,
+            stage,
+            stages.clock,
+            profile=settings.profile,
+            watch=stages.watch,
+            seed=settings.seed,
+            scale=settings.scale,
+        )
+        stages.watch.case = case.id
+        error: BaseException | None = None
+        trace = ""
+        assert case.body is not None
+        try:
+            async with asyncio.timeout(case.timeout_s * settings.scale):
+                await stages.set_time(case, stage)
+                await case.body(world)
+        except (Unmet, Inconclusive) as unmet:
+            error = unmet
+        except Refused as refused:
+            error = Unmet("a WebSocket", str(refused))
+        except TimeoutError:
+            limit = case.timeout_s * settings.scale
+            error = Unmet(f"the case over within {limit:g} s", "a case that still waits")
+        except StartError as failure:
+            error = Unmet("a server that starts", str(failure))
+        except Exception as failure:
+            error, trace = failure, traceback.format_exc()
+        finally:
+            await world.close()
+        verdict, why = judge(case, error, settings.profile)
+        unmet_error = error if isinstance(error, Unmet) else None
+        passed = verdict in (Verdict.PASS, Verdict.INFO)
+        feed_said = stage.feed.said if stage.feed is not None else []
+        return Result(
+            case=case,
+            verdict=verdict,
+            why=why,
+            expected=unmet_error.expected if unmet_error else "",
+            found=unmet_error.found if unmet_error else "",
+            measured=world.measures,
+            wire=world.wire.frames() if settings.keep_wire else (),
+            wire_left_out=world.wire.left_out,
+            log=() if passed else (*stage.server.said[-30:], *feed_said[-10:]),
+            trace=trace,
+        )
+
+    def _left_out(self, case: Case) -> str:
+        if case.profile > self.settings.profile:
+            return f"judged in profile {case.profile.name.lower()}"
+        for feature in case.features:
+            if not self.target.has(feature):
+                return f"the target file says the server has no {feature}"
+        if Need.CALENDAR in case.needs and not self.target.has("calendar"):
+            return "the target file says the server has no calendar"
+        if case.variant and case.variant not in self.target.server.variants:
+            return f"the target file has no [server.variants] {case.variant}"
+        return ""
+
+    def _watched(self, case: Case, watch: Watch) -> Result:
+        left_out = self._left_out(case)
+        if left_out:
+            return Result(case=case, verdict=Verdict.SKIP, why=left_out)
+        breach = watch.breaches[case]
+        if breach.first is not None:
+            seen = ", ".join(breach.seen_in)
+            return Result(
+                case=case,
+                verdict=Verdict.FAIL,
+                why=f"{breach.first} ({breach.count} times, in {seen})",
+                expected=breach.first.expected,
+                found=breach.first.found,
+                seen_in=tuple(breach.seen_in),
+            )
+        if not breach.watched:
+            return Result(
+                case=case, verdict=Verdict.INCONCLUSIVE, why="no message that it is about came"
+            )
+        return Result(
+            case=case, verdict=Verdict.PASS, measured={"messages looked at": breach.watched}
+        )
+
+
+class _Stages:
+    """The common stage, and those of cases that want their own."""
+
+    def __init__(
+        self, target: Target, folder: Path, guardian: Guardian, settings: Settings
+    ) -> None:
+        self.watch = Watch()
+        self.clock: Clock = WallClock()
+        self.refusals: dict[str, str] = {}
+        self._target = target
+        self._folder = folder
+        self._guardian = guardian
+        self._settings = settings
+        self._tape = Tape.made() if target.feed.kind == "simulator" else Tape(())
+        self._tape_path = folder / "tape.parquet"
+        self._common: Stage | None = None
+        self._made = 0
+
+    async def common(self) -> Stage:
+        """Return the common stage; opened when it is first wanted, and again if it has ended."""
+        if self._common is not None and not self._common.server.running:
+            await self._common.start_server()
+        if self._common is None:
+            if self._tape.rows:
+                self._tape.write(self._tape_path)
+            self._common = self._stage(keep=True)
+            await self._common.open()
+            self.clock, self.refusals = await choose_clock(self._common)
+        return self._common
+
+    async def own(self, case: Case) -> Stage:
+        """Open a stage for one case."""
+        common = await self.common()
+        own_feed = case.own_feed or bool(case.feed_options)
+        stage = self._stage(
+            variant=case.variant,
+            feed=None if own_feed else common.feed,
+            feed_options=case.feed_options,
+        )
+        try:
+            if not own_feed:
+                await self.set_time(case, common)
+            await stage.open()
+        except BaseException:
+            await stage.close()
+            raise
+        return stage
+
+    def _stage(self, **settings: object) -> Stage:
+        self._made += 1
+        return Stage(
+            self._target,
+            folder=self._folder / f"server-{self._made}",
+            tape=self._tape,
+            tape_path=self._tape_path,
+            guardian=self._guardian,
+            watch=self.watch,
+            scale=self._settings.scale,
+            **settings,  # type: ignore[arg-type]
+        )
+
+    async def set_time(self, case: Case, stage: Stage) -> None:
+        """Begin the case at its time, where time can be moved."""
+        if not self.clock.movable or stage.feed is None:
+            return
+        ts = at(case.day, case.at)
+        if stage.feed.now != ts:
+            await self.clock.to(stage, ts)
+
+    def lacking(self, case: Case) -> str:
+        """Return what the case needs and the stage has not; empty if it has all."""
+        needs = case.needs
+        if Need.FEED in needs and self._target.feed.kind != "simulator":
+            return f"needs known ticks; the feed is {self._target.feed.kind}"
+        if (Need.CLOCK in needs or Need.CALENDAR in needs) and not self.clock.movable:
+            return "needs a market time that can be moved; no clock driver works here"
+        if case.alone and not self._target.server.start:
+            return "needs a server that the suite can start; the target names no command"
+        return ""
+
+    async def close(self) -> None:
+        """End everything."""
+        if self._common is not None:
+            await self._common.close()

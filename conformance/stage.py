@@ -1,0 +1,323 @@
+"""
+What a case is played on: a feed, a server, and the suite's own connections to it.
+
+The *poller* asks for the market's status until the server has come to a time;
+that is how the suite knows, without sleeping, that everything the feed sent
+before has been processed. The *keeper*, on the common server alone, subscribes
+the stocks that cases use, so that the server has asked the feed for them long
+before a case does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from conformance.expect import Inconclusive, Unmet
+from conformance.feed import Feed
+from conformance.invariants import Watch
+from conformance.peer import WAIT_S, Peer, Refused
+from conformance.process import Guardian, StartError
+from conformance.server import Server
+from conformance.tape import METRONOME, Tape, moment
+from conformance.target import Target
+from conformance.wire import WireLog
+
+__all__ = ["Stage"]
+
+# Below what a server of the protocol lets a connection ask at once (R-7).
+_POLLS: Final = 150
+_LOOK_AGAIN_S: Final = 0.002
+
+
+class Stage:
+    """
+    One server under test with its feed, if it has one.
+
+    Args:
+        target: What is known of the server.
+        folder: An empty one of its own.
+        tape: What the feed plays, and where that was written.
+        tape_path: Its file.
+        guardian: Sees to the end of processes.
+        watch: Looks at the messages of the suite's own connections.
+        scale: What time-outs are multiplied by.
+        variant: Of the target file, for the server's start.
+        feed: One that is used together; it is left alone at the end. None:
+            one of its own is started if the target has a simulator.
+        feed_options: For a feed of its own.
+        keep: Whether the suite subscribes the stocks that cases use.
+
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        folder: Path,
+        tape: Tape,
+        tape_path: Path,
+        guardian: Guardian,
+        watch: Watch,
+        scale: float,
+        variant: str = "",
+        feed: Feed | None = None,
+        feed_options: tuple[str, ...] = (),
+        keep: bool = False,
+    ) -> None:
+        self.target = target
+        self.follows_time = False
+        """Whether the server tells the time of the feed, so that it can be waited for."""
+        self.wire = WireLog()
+        self._folder = folder
+        self._guardian = guardian
+        self._watch = watch
+        self._scale = scale
+        self._variant = variant
+        self._keep = keep
+        self._owns_feed = feed is None and target.feed.kind == "simulator"
+        self.feed = feed
+        if self._owns_feed:
+            self.feed = Feed(
+                target.feed,
+                tape,
+                tape_path,
+                guardian=guardian,
+                options=feed_options,
+                scale=scale,
+            )
+        self.server: Server
+        self._poller: Peer | None = None
+        self._polls = 0
+        self._keeper: Peer | None = None
+        self._ids = 0
+        self._strangers: frozenset[str] = frozenset()
+
+    async def open(self) -> None:
+        """
+        Start feed and server, and get to know the server.
+
+        Raises:
+            StartError: If one of them does not come up.
+
+        """
+        if self.feed is not None and self._owns_feed:
+            await self.feed.start()
+        places = {} if self.feed is None else self.feed.places
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.server = Server(
+            self.target.server,
+            state=self._folder,
+            guardian=self._guardian,
+            places=places,
+            variant=self._variant,
+            scale=self._scale,
+        )
+        await self.start_server()
+
+    async def start_server(self) -> None:
+        """Start the server; return when it takes clients and knows the feed's time."""
+        if self.feed is not None:
+            self._strangers = frozenset(await self._feed_clients())
+        await self.server.start()
+        if self.feed is not None:
+            await self._get_to_know()
+        if self._keep and self._keeper is None:
+            await self._open_keeper()
+
+    async def stop_server(self) -> int | None:
+        """Stop the server gracefully; return its exit status."""
+        await self._leave()
+        return await self.server.stop()
+
+    async def kill_server(self) -> None:
+        """Kill the server."""
+        await self._leave()
+        await self.server.kill()
+
+    async def close(self) -> None:
+        """End everything that was started here."""
+        await self._leave()
+        if hasattr(self, "server") and self.server.ours:
+            await self.server.kill()
+        if self.feed is not None and self._owns_feed:
+            await self.feed.stop()
+
+    # --- the market's time
+
+    async def reached(self, ts: int) -> None:
+        """
+        Wait until the server has come to the feed's time ``ts``.
+
+        Raises:
+            Unmet: If it does not come to it in time.
+
+        """
+        if not self.follows_time:
+            await self._metronome_reached(ts)
+            return
+        wanted = f"{moment(ts):%Y-%m-%d %H:%M:%S}"
+        told: object = None
+
+        def there(data: dict[str, Any]) -> bool:
+            nonlocal told
+            told = data.get("current_time")
+            return isinstance(told, str) and (told == wanted or told == wanted[11:])
+
+        if not await self.poll(there):
+            raise Unmet(
+                f"the server at the feed's time {wanted} within {WAIT_S * self._scale:g} s",
+                f"current_time {told!r}",
+            )
+
+    async def poll(self, holds: Callable[[dict[str, Any]], bool], within: float = WAIT_S) -> bool:
+        """Ask for market_status until its data satisfies ``holds``; return whether it did."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within * self._scale
+        while True:
+            poller = await self._fresh_poller()
+            self._polls += 1
+            reply = await poller.request("market_status")
+            poller.received.clear()
+            data = reply.get("data")
+            if reply.type == "error":
+                self._polls = _POLLS
+            elif isinstance(data, dict) and holds(data):
+                return True
+            if loop.time() > deadline:
+                return False
+            if self._polls > 2:
+                await asyncio.sleep(_LOOK_AGAIN_S)
+
+    async def interested(self, instruments: int) -> None:
+        """Wait until this server has asked the feed for so many instruments."""
+        if self.feed is None or not self.feed.running:
+            return
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + WAIT_S * self._scale
+        while True:
+            clients = await self._feed_clients()
+            own = [count for name, count in clients.items() if name not in self._strangers]
+            if max(own, default=0) >= instruments:
+                return
+            if loop.time() > deadline:
+                raise Unmet(
+                    f"a server that asks the feed for the {instruments} instruments of its clients",
+                    f"one that asks for {max(own, default=0)}",
+                )
+            await asyncio.sleep(_LOOK_AGAIN_S)
+
+    @property
+    def kept(self) -> bool:
+        """Whether the keeper subscribes the usual stocks."""
+        return self._keeper is not None
+
+    def url(self, client_id: str | None, **query: object) -> str:
+        """Return the address of a client."""
+        pairs = {} if client_id is None else {"client_id": client_id}
+        pairs |= {name: str(value) for name, value in query.items()}
+        return self.server.url + (f"?{urlencode(pairs)}" if pairs else "")
+
+    # --- the suite's own connections
+
+    async def _get_to_know(self) -> None:
+        """Find out whether the server tells the feed's time."""
+        assert self.feed is not None
+        wanted = f"{moment(self.feed.now):%H:%M:%S}"
+
+        def tells_time(data: dict[str, Any]) -> bool:
+            return str(data.get("current_time"))[-8:] == wanted
+
+        try:
+            self.follows_time = await self.poll(tells_time)
+        except Unmet:
+            self.follows_time = False
+
+    async def _metronome_reached(self, ts: int) -> None:
+        """Wait for the metronome's last tick before ``ts``, if the server passes one on."""
+        assert self.feed is not None
+        row = self.feed.tape.last(METRONOME, ts)
+        if self._keeper is None or row is None:
+            raise Inconclusive("the server does not tell how far it has come")
+        volume = row.volume
+        await self._keeper.wait_for(
+            "market_data",
+            where=lambda message: message.get("data", {}).get("volume") == volume,
+            what=f"the tick of {METRONOME.symbol} with volume {volume}",
+        )
+
+    async def _open_keeper(self) -> None:
+        symbols = [METRONOME.symbol, *(stock.symbol for stock in self.target.stocks)]
+        with contextlib.suppress(Unmet, Refused):
+            self._keeper = await self._connect("keeper")
+            await self._keeper.subscribe(*symbols)
+            self._keeper.received = _Forgetful()
+
+    async def _fresh_poller(self) -> Peer:
+        if self._poller is None or self._poller.closed is not None or self._polls >= _POLLS:
+            if self._poller is not None:
+                await self._poller.drop()
+                self._watch.closed(self._poller)
+            self._polls = 0
+            try:
+                self._poller = await self._connect("poller")
+            except Refused as refused:
+                raise Unmet("room for one more connection", str(refused)) from None
+        return self._poller
+
+    async def _connect(self, name: str) -> Peer:
+        self._ids += 1
+        client_id = f"suite-{name}-{self._ids}"
+        peer = await Peer.open(
+            name,
+            self.url(client_id),
+            client_id,
+            wire=self.wire,
+            watcher=self._watch,
+            scale=self._scale,
+        )
+        await peer.wait_for("welcome")
+        return peer
+
+    async def _leave(self) -> None:
+        for peer in (self._poller, self._keeper):
+            if peer is not None:
+                await peer.drop()
+                self._watch.closed(peer)
+        self._poller = self._keeper = None
+
+    async def _feed_clients(self) -> dict[str, int]:
+        """Return how many instruments each of the feed's clients has asked for."""
+        assert self.feed is not None
+        try:
+            clients = await self.feed.connections()
+        except OSError:
+            return {}
+        return {
+            str(client.get("client")): int(client.get("instruments", 0))
+            for client in clients
+            if client.get("logged_on")
+        }
+
+
+class _Forgetful(list[Any]):
+    """A list that keeps the newest few: the keeper hears every tick of the run."""
+
+    def append(self, item: Any) -> None:
+        if len(self) > 200:
+            del self[:100]
+        super().append(item)
+
+
+async def opened(stage: Stage) -> Stage:
+    """Open a stage; end what was started of it if that fails."""
+    try:
+        await stage.open()
+    except (StartError, Inconclusive, asyncio.CancelledError):
+        await stage.close()
+        raise
+    return stage
