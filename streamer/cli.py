@@ -20,6 +20,7 @@ import click
 
 from streamer.config import Config, parse_duration, read_options
 from streamer.errors import ConfigError, OdinError
+from streamer.instruments_command import instruments as instruments_group
 
 ENVIRONMENT: Final = "ODIN_STREAMER"
 INTERRUPTED: Final = 130
@@ -142,7 +143,7 @@ def cli() -> None:
 )
 @_option(
     "--instruments",
-    "CSV file of more instruments. Can be given more than once.",
+    "File of more instruments, CSV or Parquet. Can be given more than once.",
     multiple=True,
     type=_FILE,
 )
@@ -267,6 +268,9 @@ def calendar(dates: tuple[Any, ...], as_json: bool, calendar: Path | None) -> No
             remarks.append("hours not confirmed")
         line = f"{day.date}  {day.date:%a}  {day.kind:<8}  {day.hours or 'closed':<36}"
         click.echo(f"{line}  {'; '.join(remarks)}".rstrip())
+
+
+cli.add_command(instruments_group)
 
 
 def main() -> None:

@@ -11,7 +11,9 @@ Every error that Odin Streamer raises on purpose.
     ├── ConfigError          an option, a file of options or a combination of them is unusable
     ├── CalendarError        a calendar file is unusable
     ├── InstrumentError      an instrument file is unusable
+    ├── EodError             an end-of-day file is unusable
     ├── StoreError           the session store cannot be read, written or locked
+    │   └── StoreInUseError  another process has it
     └── RecordingError       a recording cannot be replayed
 
 Errors carry what was found as data; their text says what was found and what
@@ -152,10 +154,55 @@ class InstrumentError(OdinError):
         self.line = line
         self.column = column
         self.value = value
+        self.unit = unit
+
+
+class EodError(OdinError):
+    """
+    An end-of-day file is unusable.
+
+    Args:
+        problem: What was found.
+        expected: What was expected in its place.
+        file: Name of the file; behind a colon, that of its part of an archive.
+        line: Number of the line, from 1.
+        column: Name of the column.
+        value: The offending value, as it stands there.
+
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        expected: str,
+        file: str,
+        line: int | None = None,
+        column: str | None = None,
+        value: str | None = None,
+    ) -> None:
+        place = [file]
+        if line is not None:
+            place.append(f"line {line}")
+        if column is not None:
+            place.append(f"column {column!r}")
+        if value is not None:
+            place.append(f"value {value!r}")
+        super().__init__(f"{', '.join(place)}: {problem}; expected {expected}")
+        self.problem = problem
+        self.expected = expected
+        self.file = file
+        self.line = line
+        self.column = column
+        self.value = value
 
 
 class StoreError(OdinError):
     """The session store cannot be read, written or locked."""
+
+
+class StoreInUseError(StoreError):
+    """Another process, or another part of this one, has the session store."""
 
 
 class RecordingError(OdinError):

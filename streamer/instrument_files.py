@@ -8,7 +8,7 @@ a client's words mean, is `streamer.instruments`' subject.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib.resources import files
 from pathlib import Path
 
@@ -57,13 +57,30 @@ def parse_instruments(text: str, *, file: str) -> list[Instrument]:
     """
     seen: dict[tuple[Exchange, int], int] = {}
     instruments = []
-    for row in _rows(text, file=file, columns=_COLUMNS, required=_REQUIRED):
+    for row in own_rows(text, file=file):
         instrument = read_own_row(row)
         earlier = seen.setdefault((instrument.exchange, instrument.token), row.number)
         if earlier != row.number:
             row.refuse("token", f"it stands on line {earlier} already", "each instrument once")
         instruments.append(instrument)
     return instruments
+
+
+def is_own_header(cells: Collection[str]) -> bool:
+    """Return whether a header is that of an instrument file of ours."""
+    names = {cell.lower() for cell in cells}
+    return names.issuperset(_REQUIRED) and names.issubset(_COLUMNS)
+
+
+def own_rows(text: str, *, file: str) -> Iterator[Row]:
+    """
+    Yield the rows of an instrument file of ours, none of which was looked at.
+
+    Raises:
+        InstrumentError: At the first line that does not fit the header.
+
+    """
+    return _rows(text, file=file, columns=_COLUMNS, required=_REQUIRED)
 
 
 def parse_aliases(text: str, *, file: str) -> list[Alias]:
@@ -183,7 +200,8 @@ def _header(
     if wrong is not None:
         raise InstrumentError(
             "this column is unknown or stands there twice",
-            expected=f"columns from {', '.join(columns)}",
+            expected=f"columns from {', '.join(columns)}; a list of an exchange or a broker "
+            "is made a file of ours by odin-streamer instruments import",
             file=file,
             line=line,
             column=wrong,

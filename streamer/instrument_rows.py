@@ -36,6 +36,7 @@ ISIN: Final = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]|")
 _SYMBOL_EXPECTED: Final = (
     f"up to {MAX_SYMBOL_LENGTH} letters, digits and signs, no colon among them"
 )
+_WHOLE_DECIMAL: Final = re.compile(r"^([0-9]+)\.0+$")
 _RUPEES: Final = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,4})?|")
 _PAISE: Final = re.compile(r"([0-9]{1,8})(?:\.0{1,6})?|")
 
@@ -82,19 +83,9 @@ class Row(msgspec.Struct, frozen=True):
             )
         return choices[value]
 
-    def whole(self, column: str, lowest: int, highest: int, default: str = "") -> int:
-        """Return a whole number in decimal digits, ``default`` when nothing stands there."""
-        digits = self.cells[column] or default
-        expected = f"a whole number from {lowest} to {highest}"
-        if not digits.isascii() or not digits.isdigit() or len(digits) > 10:
-            self.refuse(column, "it is no such number" if digits else "it is empty", expected)
-        if not lowest <= int(digits) <= highest:
-            self.refuse(column, "it is out of range", expected)
-        return int(digits)
-
     def token(self, column: str) -> int:
         """Return an exchange's number for an instrument."""
-        return self.whole(column, 1, MAX_TOKEN)
+        return self._whole(column, self.cells[column], 1, MAX_TOKEN)
 
     def symbol(self, column: str) -> str:
         """Return a symbol, several blanks in it made one."""
@@ -109,8 +100,9 @@ class Row(msgspec.Struct, frozen=True):
         return self.match(column, ISIN, "12 letters and digits, as INE002A01018, or nothing")
 
     def lot(self, column: str) -> int:
-        """Return the smallest quantity that trades; 1 where nothing is said."""
-        return self.whole(column, 1, MAX_LOT, default="1")
+        """Return the smallest quantity that trades; 1 where nothing is said, 1.0 is 1."""
+        text = _WHOLE_DECIMAL.sub(r"\1", self.cells[column])
+        return self._whole(column, text or "1", 1, MAX_LOT)
 
     def tick_in_rupees(self, column: str) -> int:
         """Return a price step in paise, told in rupees; 0 where nothing is said."""
@@ -128,3 +120,11 @@ class Row(msgspec.Struct, frozen=True):
         """Return a price step in paise, told in paise; 0 where nothing is said."""
         self.match(column, _PAISE, "whole paise, as 5 or 5.0000 for 0.05 rupees, or nothing")
         return int(self.cells[column].partition(".")[0] or 0)
+
+    def _whole(self, column: str, digits: str, lowest: int, highest: int) -> int:
+        expected = f"a whole number from {lowest} to {highest}"
+        if not digits.isascii() or not digits.isdigit() or len(digits) > 10:
+            self.refuse(column, "it is no such number" if digits else "it is empty", expected)
+        if not lowest <= int(digits) <= highest:
+            self.refuse(column, "it is out of range", expected)
+        return int(digits)

@@ -278,6 +278,14 @@ TICK_RULES = (
 )
 
 
+def tick_rule(exchange: Exchange, on: date) -> TickRule:
+    """Return the rule by which an exchange's prices move on a day."""
+    return max(
+        (rule for rule in TICK_RULES if rule.exchange == exchange and rule.start <= on),
+        key=lambda rule: rule.start,
+    )
+
+
 def tick_size(instrument: Instrument, on: date, month_end_close: int) -> int:
     """
     Return the smallest step of the instrument's price on a day, in paise.
@@ -297,8 +305,5 @@ def tick_size(instrument: Instrument, on: date, month_end_close: int) -> int:
         return instrument.tick
     if instrument.kind == "index":
         return 1
-    rule = max(
-        (rule for rule in TICK_RULES if rule.exchange == instrument.exchange and rule.start <= on),
-        key=lambda rule: rule.start,
-    )
+    rule = tick_rule(instrument.exchange, on)
     return max(step for step in rule.steps if step[0] <= month_end_close)[1]

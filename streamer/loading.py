@@ -8,7 +8,8 @@ from pathlib import Path
 from streamer.calendar import TradingCalendar
 from streamer.calendar_files import load_calendar
 from streamer.instrument_files import load_csv
-from streamer.instruments import InstrumentTable
+from streamer.instrument_parquet import MAGIC_BYTES, is_parquet, load_parquet
+from streamer.instruments import Instrument, InstrumentTable
 
 
 def trading_calendar(more: Path | None) -> TradingCalendar:
@@ -25,13 +26,21 @@ def trading_calendar(more: Path | None) -> TradingCalendar:
 
 def instrument_table(more: Iterable[Path]) -> InstrumentTable:
     """
-    Return the bundled instruments, joined by those of files.
+    Return the bundled instruments, joined by those of files, CSV or Parquet.
 
     Raises:
         InstrumentError: If a file is unusable.
 
     """
-    table = InstrumentTable.bundled()
-    for path in more:
-        table = table.with_instruments(load_csv(path))
-    return table
+    added = [instrument for path in more for instrument in _load(path)]
+    return InstrumentTable.bundled().with_instruments(added)
+
+
+def _load(path: Path) -> list[Instrument]:
+    try:
+        with path.open("rb") as file:
+            start = file.read(MAGIC_BYTES)
+    except OSError:
+        # The loader of CSV files says why.
+        start = b""
+    return load_parquet(path) if is_parquet(start) else load_csv(path)
