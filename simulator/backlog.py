@@ -31,11 +31,13 @@ class Backlog:
         """Remember the time to tell, in place of the one before."""
         self._second = second
 
-    def put(self, update: SentUpdate) -> None:
-        """Remember an update, in place of the one before of the same instrument."""
-        if self._newest.pop(update.key, None) is not None:
+    def put(self, update: SentUpdate) -> SentUpdate | None:
+        """Remember an update; return the one of the same instrument whose place it takes."""
+        replaced = self._newest.pop(update.key, None)
+        if replaced is not None:
             self.replaced += 1
         self._newest[update.key] = update
+        return replaced
 
     def clear(self) -> None:
         """Forget everything: time has jumped, and what was due before is void."""

@@ -13,13 +13,28 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from simulator.clock import parse_rate
+from simulator.fault_plan import second_of_day
+from simulator.faults import Planned, parse_fault
+from streamer.errors import ConfigError
 from streamer.ist import NS_PER_SECOND, ist_date, ist_ns
 
-__all__ = ["Command", "Loop", "Pause", "Resume", "Seek", "Speed", "Step", "parse_command"]
+__all__ = [
+    "BeginFault",
+    "ClearFaults",
+    "Command",
+    "Loop",
+    "Pause",
+    "PlanFault",
+    "Resume",
+    "Seek",
+    "Speed",
+    "Step",
+    "parse_command",
+]
 
 MAX_STEP_S = 7 * 86_400
 
-_NAMES = ("pause", "resume", "speed", "seek", "step", "loop")
+_NAMES = ("pause", "resume", "speed", "seek", "step", "loop", "fault", "clear-fault")
 _MOMENT = "HH:MM, HH:MM:SS or YYYY-MM-DD HH:MM:SS in India"
 
 
@@ -55,7 +70,26 @@ class Loop(NamedTuple):
     passes: int | None
 
 
-Command = Pause | Resume | Speed | Seek | Step | Loop
+class PlanFault(NamedTuple):
+    """Have a fault at its time, each day and in each pass."""
+
+    fault: Planned
+
+
+class BeginFault(NamedTuple):
+    """Have a fault from now on, once."""
+
+    fault: Planned
+
+
+class ClearFaults(NamedTuple):
+    """End what runs, all of it or of one name; or take one fault off the plan by its number."""
+
+    name: str | None
+    number: int | None
+
+
+Command = Pause | Resume | Speed | Seek | Step | Loop | PlanFault | BeginFault | ClearFaults
 
 
 def parse_command(body: Mapping[str, object], *, now: int) -> Command:
@@ -64,7 +98,9 @@ def parse_command(body: Mapping[str, object], *, now: int) -> Command:
 
     Args:
         body: ``{"command": NAME, …}``, with ``value`` for speed, ``to`` for
-            seek, ``to`` or ``seconds`` for step, ``passes`` for loop.
+            seek, ``to`` or ``seconds`` for step, ``passes`` for loop,
+            ``fault`` for fault, ``name`` or ``number`` or neither for
+            clear-fault.
         now: The simulated time; times of day are on its day.
 
     Raises:
@@ -86,6 +122,10 @@ def parse_command(body: Mapping[str, object], *, now: int) -> Command:
             return Step(_moment(body, now))
         case "loop":
             return Loop(_passes(body))
+        case "fault":
+            return _fault(body, now)
+        case "clear-fault":
+            return _clearing(body)
         case other:
             raise ValueError(f"command {other!r} found; one of {', '.join(_NAMES)} expected")
 
@@ -106,6 +146,28 @@ def _moment(body: Mapping[str, object], now: int) -> int:
         except ValueError:
             pass
     raise ValueError(f"to {text!r} found; {_MOMENT} expected")
+
+
+def _fault(body: Mapping[str, object], now: int) -> PlanFault | BeginFault:
+    text = body.get("fault")
+    if not isinstance(text, str):
+        raise ValueError(f"fault {text!r} found; a text such as 'drop:share=0.1+5m' expected")
+    try:
+        fault, is_now = parse_fault(text, second=second_of_day(now))
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    return BeginFault(fault) if is_now else PlanFault(fault)
+
+
+def _clearing(body: Mapping[str, object]) -> ClearFaults:
+    name, number = body.get("name"), body.get("number")
+    if name is not None and not isinstance(name, str):
+        raise ValueError(f"name {name!r} found; that of a running fault, or no name, expected")
+    if number is not None and (isinstance(number, bool) or not isinstance(number, int)):
+        raise ValueError(f"number {number!r} found; a fault's whole number, or none, expected")
+    if name is not None and number is not None:
+        raise ValueError("name and number found; one of them, or neither, expected")
+    return ClearFaults(name, number)
 
 
 def _length_ns(seconds: object) -> int:

@@ -5,9 +5,10 @@ The control port: HTTP beside the feed.
 clients that learn the feed's address there; any user and password will do.
 ``GET /`` is the console page, which lives on the other requests: ``GET
 /status``, ``POST /control``, ``GET /events`` (server-sent events), ``GET
-/market``, ``GET /clients`` and ``GET /density``. What they answer is given to
-this module; it only speaks HTTP, and keeps browsers that show a page from
-elsewhere away from the controls.
+/faults``, ``GET /market``, ``GET /clients`` and ``GET /density``; ``GET
+/ledger`` is for programs. What they answer is given to this module; it only
+speaks HTTP, and keeps browsers that show a page from elsewhere away from the
+controls.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from simulator.announcements import Announcements
+from simulator.faults import catalogue
 from streamer.errors import RecordingError
 
 __all__ = ["CONTROL_PATH", "EVENTS_PATH", "LOGON_PATH", "STATUS_PATH", "ControlServer", "Controls"]
@@ -39,19 +41,23 @@ STATUS_PATH = "/status"
 CONTROL_PATH = "/control"
 EVENTS_PATH = "/events"
 
+LEDGER_LINES = 10_000
+"""How many lines of the ledger one request gets at the most."""
+
 _MAX_BODY_BYTES = 64 * 2**10
 _MAX_CONNECTIONS = 256
 _MAX_USER = 128
 _LOGON = "an object with user_id"
 _COMMAND = 'an object such as {"command": "pause"}'
 
+_UNSTORED = {"Cache-Control": "no-store"}
+
 # The page is whole in itself: it loads nothing, and talks to this port alone.
-_PAGE_HEADERS = {
+_PAGE_HEADERS = _UNSTORED | {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline';"
         " connect-src 'self'; img-src data:; frame-ancestors 'none'; base-uri 'none'"
     ),
-    "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
 }
 
@@ -75,6 +81,12 @@ class Controls(Protocol):
 
     async def density(self) -> Mapping[str, object]:
         """Return how busy each stretch of the window is."""
+
+    def faults(self) -> Sequence[Mapping[str, object]]:
+        """Return what runs and what is planned to go wrong."""
+
+    async def ledger(self, after: int, limit: int) -> bytes:
+        """Return lines of the ledger behind a number; begin one if there is none."""
 
 
 class ControlServer:
@@ -114,6 +126,8 @@ class ControlServer:
                 Route("/market", self._tell_market, methods=["GET"]),
                 Route("/clients", self._tell_clients, methods=["GET"]),
                 Route("/density", self._tell_density, methods=["GET"]),
+                Route("/faults", self._tell_faults, methods=["GET"]),
+                Route("/ledger", self._tell_ledger, methods=["GET"]),
             ],
             exception_handlers={HTTPException: _explain},
         )
@@ -187,7 +201,7 @@ class ControlServer:
         return StreamingResponse(
             announcements.listen(after),
             media_type="text/event-stream",
-            headers={"Cache-Control": "no-store"},
+            headers=_UNSTORED,
         )
 
     async def _tell_market(self, request: Request) -> Response:
@@ -198,6 +212,15 @@ class ControlServer:
 
     async def _tell_density(self, _: Request) -> Response:
         return JSONResponse(dict(await self._controls.density()))
+
+    async def _tell_faults(self, _: Request) -> Response:
+        return JSONResponse({"catalogue": catalogue(), "faults": list(self._controls.faults())})
+
+    async def _tell_ledger(self, request: Request) -> Response:
+        after = _number(request, "after", 0, least=0)
+        limit = _number(request, "limit", LEDGER_LINES, least=1)
+        lines = await self._controls.ledger(after, min(limit, LEDGER_LINES))
+        return Response(lines, media_type="application/x-ndjson", headers=_UNSTORED)
 
 
 class _Server(uvicorn.Server):
@@ -258,6 +281,13 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _number(request: Request, name: str, default: int, *, least: int) -> int:
+    text = request.query_params.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 16 and int(text) >= least):
+        raise HTTPException(400, f"{name} {text!r} found; a whole number from {least} on expected")
+    return int(text)
 
 
 async def _read_json(request: Request, expected: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ Examples:
   odin-sim ctl speed 10
   odin-sim ctl seek 14:30:00
   odin-sim ctl step 5
+  odin-sim ctl fault drop:share=0.1+5m
   odin-sim ctl --control-port 4610 status --json
 
 \b
@@ -42,7 +43,7 @@ _CONNECT_S = 5.0
 )
 @click.pass_context
 def ctl(context: click.Context, host: str, control_port: int) -> None:
-    """Control a replay that is running: pause, resume, speed, seek, step, loop, status."""
+    """Control a replay that is running: its clock, its speed, what goes wrong on its feed."""
     context.obj = (host, control_port)
 
 
@@ -111,6 +112,60 @@ def loop(where: tuple[str, int], passes: str) -> None:
     _ask(where, {"command": "loop", "passes": passes if passes == "forever" else int(passes)})
 
 
+FAULT_EXAMPLES = """
+\b
+Examples:
+  odin-sim ctl fault reset
+  odin-sim ctl fault 'drop:share=0.1+5m'
+  odin-sim ctl fault 'mute@10:30:00+20s'
+  odin-sim ctl fault list
+  odin-sim ctl fault clear
+  odin-sim ctl fault clear drop
+  odin-sim ctl fault clear 3
+"""
+
+
+@ctl.command(epilog=FAULT_EXAMPLES)
+@click.argument("what", metavar="NAME[:option=value,...][@HH:MM:SS][+4s]|list|clear")
+@click.argument("which", required=False, metavar="[NAME|NUMBER]")
+@click.option("--json", "as_json", is_flag=True, help="The list, for programs.")
+@click.pass_obj
+def fault(where: tuple[str, int], what: str, which: str | None, as_json: bool) -> None:
+    """
+    Make the feed go wrong from now on, or at a time; list that, or end it.
+
+    odin-sim faults lists what there is. A fault from now on comes once; one
+    with a time is planned for it, each day and in each pass. Lengths are in
+    simulated time: while the clock stands, they last.
+
+    clear ends what runs, all of it or what has a NAME. With a NUMBER of the
+    list it takes one fault away, also one that is yet to come.
+    """
+    if what != "clear" and which is not None:
+        raise click.UsageError(
+            f"{which!r} found behind {what}; nothing expected: options are written within the"
+            " fault, as drop:share=0.1+5m"
+        )
+    if what == "list":
+        body: dict[str, object] | None = None
+    elif what == "clear":
+        body = {"command": "clear-fault"}
+        if which is not None:
+            is_number = which.isascii() and which.isdigit()
+            body |= {"number": int(which)} if is_number else {"name": which}
+    else:
+        body = {"command": "fault", "fault": _fault(what)}
+    answer = _answer(where, body)
+    try:
+        if as_json:
+            click.echo(json.dumps(answer["faults"], indent=2))
+            return
+        click.echo(_line(answer))
+        click.echo(_list_of_faults(answer["faults"]))
+    except (KeyError, TypeError):
+        _unreachable(where, "what answers there is no replay")
+
+
 @ctl.command()
 @click.option("--json", "as_json", is_flag=True, help="All of it, for programs.")
 @click.pass_obj
@@ -129,19 +184,45 @@ def _moment(text: str) -> str:
     return text
 
 
+def _fault(text: str) -> str:
+    from simulator.commands import parse_command
+
+    try:
+        parse_command({"command": "fault", "fault": text}, now=0)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    return text
+
+
+def _list_of_faults(faults: list[dict[str, Any]]) -> str:
+    if not faults:
+        return "No fault is running or planned; odin-sim faults lists what there is."
+    return "\n".join(
+        f"{each['number']:>4}  {each['phase']:<8} {each['fault']}"
+        + (f"  until {each['ends']}" if "ends" in each else "")
+        for each in faults
+    )
+
+
 def _ask(
     where: tuple[str, int], command: dict[str, object] | None, *, as_json: bool = False
 ) -> None:
-    """Send a command, or ask for the status alone; print how the replay stands, and end."""
+    """Send a command, or ask for the status alone; print how the replay stands."""
+    answer = _answer(where, command)
+    try:
+        click.echo(json.dumps(answer, indent=2) if as_json else _line(answer))
+    except (KeyError, TypeError):
+        _unreachable(where, "what answers there is no replay")
+
+
+def _answer(where: tuple[str, int], command: dict[str, object] | None) -> Any:
+    """Return how the replay stands after a command, or now; end if that was refused."""
     status, answer = _exchange(where, command)
     if status != 200:
         said = answer.get("message") if isinstance(answer, dict) else None
         click.echo(f"Refused: {said or f'HTTP status {status}'}", err=True)
         sys.exit(STATUS_REFUSED)
-    try:
-        click.echo(json.dumps(answer, indent=2) if as_json else _line(answer))
-    except (KeyError, TypeError):
-        _unreachable(where, "what answers there is no replay")
+    return answer
 
 
 def _exchange(where: tuple[str, int], command: dict[str, object] | None) -> tuple[int, Any]:

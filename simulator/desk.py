@@ -146,6 +146,10 @@ class Desk:
         """Return what runs and what is planned to go wrong."""
         return self._feed.fault_plan.described(self._player.now)
 
+    async def ledger(self, after: int, limit: int) -> bytes:
+        """Return lines of the ledger behind a number; the first call begins one if need be."""
+        return await self._feed.open_ledger().lines(after, limit)
+
     def market(self, find: str = "") -> list[dict[str, object]]:
         """
         Return the present state of instruments, at most `SHOWN`, prices in rupees.

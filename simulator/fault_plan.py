@@ -15,7 +15,7 @@ from typing import NamedTuple
 from simulator.faults import Planned
 from streamer.ist import IST_OFFSET_NS, NS_PER_DAY, NS_PER_SECOND, ist_clock
 
-__all__ = ["MAX_PLANNED", "Entry", "FaultPlan"]
+__all__ = ["MAX_PLANNED", "Entry", "FaultPlan", "second_of_day"]
 
 MAX_PLANNED = 1_000
 """How many faults may be on a plan."""

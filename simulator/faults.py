@@ -31,14 +31,18 @@ __all__ = [
     "FaultOption",
     "Layer",
     "Planned",
+    "catalogue",
     "described",
+    "parse_fault",
     "parse_planned",
     "planned",
 ]
 
 _DAY_S = 86_400
 _FORM = "NAME[:option=value,...]@HH:MM:SS[+4s]"
+_FORM_NOW = "NAME[:option=value,...][@HH:MM:SS][+4s]"
 _PLANNED = re.compile(r"(?P<name>[^:@]*)(?::(?P<options>[^@]*))?@(?P<at>[^+]*)(?:\+(?P<for>.*))?")
+_NOW = re.compile(r"(?P<name>[^:@+]*)(?::(?P<options>[^@+]*))?(?:\+(?P<for>.*))?")
 _DURATION = re.compile(r"(\d{1,5})(s|m|h)?", re.ASCII)
 _UNITS = {None: 1, "s": 1, "m": 60, "h": 3600}
 
@@ -456,14 +460,43 @@ def parse_planned(text: str) -> Planned:
     found = _PLANNED.fullmatch(text.strip())
     if found is None:
         raise ConfigError(f"found {text!r}; expected {_FORM}")
+    return _parsed(text, found, found["at"], _FORM)
+
+
+def parse_fault(text: str, *, second: int) -> tuple[Planned, bool]:
+    """
+    Return the fault that ``NAME[:option=value,...][@HH:MM:SS][+4s]`` asks for.
+
+    Args:
+        text: With a time it is planned, as by :func:`parse_planned`.
+        second: When it begins without one: seconds after midnight in India.
+
+    Returns:
+        The fault, and whether it begins now.
+
+    Raises:
+        ConfigError: As :func:`parse_planned`.
+
+    """
+    if "@" in text:
+        return parse_planned(text), False
+    found = _NOW.fullmatch(text.strip())
+    if found is None:
+        raise ConfigError(f"found {text!r}; expected {_FORM_NOW}")
+    minutes, seconds = divmod(second, 60)
+    at = f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
+    return _parsed(text, found, at, _FORM_NOW), True
+
+
+def _parsed(text: str, found: re.Match[str], at: str, form: str) -> Planned:
     options: dict[str, object] = {}
     for part in (found["options"] or "").split(","):
         name, equals, value = part.partition("=")
         if part.strip() and not equals:
-            raise ConfigError(f"found {part!r} among the options of {text!r}; expected {_FORM}")
+            raise ConfigError(f"found {part!r} among the options of {text!r}; expected {form}")
         if equals:
             options[name.strip()] = value.strip()
-    return planned(found["name"].strip(), found["at"], lasts=found["for"], options=options)
+    return planned(found["name"].strip(), at, lasts=found["for"], options=options)
 
 
 def described(fault: Fault) -> dict[str, object]:
@@ -478,3 +511,15 @@ def described(fault: Fault) -> dict[str, object]:
         ],
         "required": fault.required,
     }
+
+
+def catalogue() -> list[dict[str, object]]:
+    """Return all entries for programs that offer a choice: bounds and usual lengths as well."""
+    return [
+        described(fault)
+        | {
+            "lasts_s": fault.lasts_s,
+            "options": [msgspec.structs.asdict(option) for option in fault.options],
+        }
+        for fault in CATALOGUE
+    ]

@@ -75,7 +75,12 @@ class Faults:
     @property
     def may_happen(self) -> bool:
         """Whether anything is planned or on; the feed's time need not be followed otherwise."""
-        return len(self.plan) > 0 or bool(self._on)
+        return len(self.plan) > 0 or self.any_on
+
+    @property
+    def any_on(self) -> bool:
+        """Whether anything is on."""
+        return bool(self._on)
 
     def pass_time(self, second: int) -> Change | None:
         """Come to a time of the feed, UNIX nanoseconds; None if nothing follows from it."""
@@ -153,11 +158,6 @@ class Faults:
 
     def write(self, socket: ServerConnection, frames: Sequence[bytes]) -> None:
         """Write frames, as the faults that are on leave them."""
-        if not self._on:
-            self._frames += len(frames)
-            for frame in frames:
-                broadcast((socket,), frame)
-            return
         if self.find("mute") is not None:
             return
         spoiling = [each for each in self._on if each.fault.layer is Layer.FRAME]

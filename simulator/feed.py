@@ -26,7 +26,7 @@ from functools import partial
 from itertools import count
 from typing import Any, cast
 
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
 
 from simulator.backlog import Backlog
@@ -135,6 +135,11 @@ class FeedServer:
         )
 
     @property
+    def second(self) -> int:
+        """The time that was told last, UNIX nanoseconds."""
+        return self._second
+
+    @property
     def connections(self) -> int:
         """How many clients are logged on."""
         return sum(peer.odin.logged_on for peer in self._peers)
@@ -214,7 +219,9 @@ class FeedServer:
         for update in updates:
             for peer in self._wanted.get(update.key, ()):
                 if peer.congested:
-                    peer.backlog.put(update)
+                    replaced = peer.backlog.put(update)
+                    if replaced is not None and self._ledger is not None:
+                        self._ledger.note_update("replaced", self._second, peer.number, replaced)
                 else:
                     before = peer.odin.queued_messages
                     peer.odin.publish(update)
@@ -388,12 +395,7 @@ class FeedServer:
                 if state is not None:
                     peer.backlog.put(state)
             return
-        wanted: tuple[tuple[odin.Kind, Iterable[InstrumentKey]], ...] = (
-            (odin.Kind.TOUCHLINE, peer.odin.touchline),
-            (odin.Kind.LTP, peer.odin.ltp),
-            (odin.Kind.BEST_FIVE, peer.odin.best_five),
-        )
-        for kind, keys in wanted:
+        for kind, keys in peer.interests():
             for key in keys:
                 self._send_state(peer, kind, key)
 
@@ -496,6 +498,22 @@ class FeedServer:
         self._hit(peer, refusal)
         self._part(peer, _CLOSE_FAULT, "the logon is refused", _DROP_TIMEOUT_S)
 
+    def open_ledger(self) -> Ledger:
+        """Return the ledger; if there is none, one in memory that begins now."""
+        if self._ledger is None:
+            self._ledger = Ledger()
+            self._note("begins", kept=self._ledger.kept)
+            for peer in self._peers:
+                self._note("connected", peer)
+                if peer.odin.logged_on:
+                    self._note("logon", peer, user=peer.odin.user, accepted=True)
+                for kind, keys in peer.interests():
+                    if keys:
+                        self._ledger.note_interest(
+                            "subscribe", self._second, peer.number, kind, keys
+                        )
+        return self._ledger
+
     def _note(self, what: str, peer: _Peer | None = None, **more: object) -> None:
         if self._ledger is not None:
             number = None if peer is None else peer.number
@@ -586,13 +604,26 @@ class _Peer:
         where = f"{address[0]}:{address[1]}" if address else "a lost address"
         return f"{self.odin.user} at {where}" if self.odin.user else where
 
+    def interests(self) -> tuple[tuple[odin.Kind, Iterable[InstrumentKey]], ...]:
+        """Return what is subscribed, by kind."""
+        return (
+            (odin.Kind.TOUCHLINE, self.odin.touchline),
+            (odin.Kind.LTP, self.odin.ltp),
+            (odin.Kind.BEST_FIVE, self.odin.best_five),
+        )
+
     def wants(self, key: InstrumentKey) -> bool:
         """Tell whether an instrument is subscribed in any form."""
         return key in self.odin.touchline or key in self.odin.ltp or key in self.odin.best_five
 
     def write(self) -> None:
         """Hand the queue to the socket, one whole frame in each WebSocket message."""
-        self._faults.write(self.socket, self.odin.data_to_send())
+        frames = self.odin.data_to_send()
+        if self._faults.any_on:
+            self._faults.write(self.socket, frames)
+            return
+        for frame in frames:
+            broadcast((self.socket,), frame)
 
     def note_refused(self, problem: str) -> None:
         """Log the first request that was ignored, count the others."""

@@ -47,9 +47,9 @@ def test_every_status_is_that_of_the_help() -> None:
 
 
 def test_every_command_has_its_row() -> None:
-    """In the order in which they are defined; those for faults have a page of their own."""
+    """In the order in which they are defined."""
     named = [row[0].strip("`").split()[0] for row in table("Control while it runs")]
-    assert named == [name for name in ctl.commands if not name.startswith("fault")]
+    assert named == list(ctl.commands)
 
 
 @pytest.mark.parametrize("line", re.findall(r"^\{.*\}$", PAGE, re.MULTILINE))
@@ -62,7 +62,6 @@ def test_every_request_is_answered() -> None:
     """The paths on the page are those of the control port."""
     source = Path(str(control.__file__)).read_text(encoding="utf-8")
     paths = set(re.findall(r'"(/[a-z]*)"', source)) | {control.LOGON_PATH}
-    paths -= {"/ledger"}
     assert {row[0].strip("`").split()[1] for row in table("Control API")} == paths
 
 
@@ -71,7 +70,7 @@ def test_every_event_is_described() -> None:
     names = []
     for module in (player, cli):
         folder = Path(str(module.__file__)).parent
-        for path in (folder / "player.py", folder / "running.py"):
+        for path in (folder / "player.py", folder / "running.py", folder / "feed.py"):
             text = path.read_text(encoding="utf-8")
             names += re.findall(r'(?:_tell|announcements\.tell)\("([a-z]+)"', text)
     described = [row[0].strip("`") for row in table("Events")]
@@ -91,4 +90,5 @@ def test_numbers_are_the_codes() -> None:
     assert f"every {checkpoints.ROWS_APART:,} rows" in PAGE
     assert f"within {checkpoints.MAX_BYTES // 2**20} MiB" in PAGE
     assert f"more than {player.GAP_NS // 10**9} simulated seconds" in PAGE
+    assert f"{control.LEDGER_LINES:,} at the most" in PAGE
     assert "250 ms" in PAGE

@@ -9,7 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.commands import Command, Loop, Pause, Resume, Seek, Speed, Step, parse_command
+from simulator.commands import (
+    BeginFault,
+    ClearFaults,
+    Command,
+    Loop,
+    Pause,
+    PlanFault,
+    Resume,
+    Seek,
+    Speed,
+    Step,
+    parse_command,
+)
+from simulator.faults import parse_planned
 from streamer.ist import ist_ns
 
 DAY = date(2025, 9, 4)
@@ -34,6 +47,18 @@ NOW = ist_ns(DAY, "10:00")
         ({"command": "step", "to": "10:00:30"}, Step(NOW + 30 * 10**9)),
         ({"command": "loop", "passes": 3}, Loop(3)),
         ({"command": "loop", "passes": "forever"}, Loop(None)),
+        (
+            {"command": "fault", "fault": "drop:share=0.1@09:30:00+5m"},
+            PlanFault(parse_planned("drop:share=0.1@09:30:00+5m")),
+        ),
+        (
+            {"command": "fault", "fault": "drop:share=0.1+5m"},
+            BeginFault(parse_planned("drop:share=0.1@10:00:00+5m")),
+        ),
+        ({"command": "fault", "fault": "reset"}, BeginFault(parse_planned("reset@10:00:00"))),
+        ({"command": "clear-fault"}, ClearFaults(None, None)),
+        ({"command": "clear-fault", "name": "drop"}, ClearFaults("drop", None)),
+        ({"command": "clear-fault", "number": 3}, ClearFaults(None, 3)),
     ],
     ids=str,
 )
@@ -45,7 +70,17 @@ def test_each_command(body: dict[str, Any], command: Command) -> None:
 @pytest.mark.parametrize(
     ("body", "found", "expected"),
     [
-        ({}, "command None found", "one of pause, resume, speed, seek, step, loop expected"),
+        ({}, "command None found", "one of pause, resume, speed, seek, step, loop"),
+        ({"command": "fault"}, "fault None found", "expected"),
+        ({"command": "fault", "fault": "resett"}, "'resett'", "expected reset"),
+        ({"command": "fault", "fault": "drop:share=9"}, "'9' as share of drop", "from 0.0 to 1.0"),
+        ({"command": "fault", "fault": "drop:shore=1"}, "'shore' of drop", "expected share"),
+        ({"command": "fault", "fault": "drop+soon"}, "'soon' as how long drop", "4s"),
+        ({"command": "fault", "fault": "drop@soon"}, "'soon' as the time of drop", "HH:MM:SS"),
+        ({"command": "fault", "fault": "a:b:c+d+e"}, "found", "expected"),
+        ({"command": "clear-fault", "name": 3}, "name 3 found", "no name, expected"),
+        ({"command": "clear-fault", "number": "3"}, "number '3' found", "whole number"),
+        ({"command": "clear-fault", "number": 3, "name": "x"}, "name and number", "one of them"),
         ({"command": ["pause"]}, "command ['pause'] found", "expected"),
         ({"command": "speed"}, "value None found", "0.01 to 10000"),
         ({"command": "speed", "value": 0}, "'0' is out of range", "0.01 to 10000"),
@@ -73,8 +108,10 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_
 
 
 @given(
-    st.sampled_from(["speed", "seek", "step", "loop"]),
-    st.dictionaries(st.sampled_from(["value", "to", "seconds", "passes"]), SCALARS),
+    st.sampled_from(["speed", "seek", "step", "loop", "fault", "clear-fault"]),
+    st.dictionaries(
+        st.sampled_from(["value", "to", "seconds", "passes", "fault", "name", "number"]), SCALARS
+    ),
 )
 def test_nothing_else_goes_wrong(name: str, rest: dict[str, Any]) -> None:
     """Whatever is sent is a command or a `ValueError`."""

@@ -15,10 +15,12 @@ from simulator.announcements import Announcements
 from simulator.control import (
     CONTROL_PATH,
     EVENTS_PATH,
+    LEDGER_LINES,
     LOGON_PATH,
     STATUS_PATH,
     ControlServer,
 )
+from simulator.faults import CATALOGUE
 from simulator.sockets import address_of, open_listener
 
 FEED = "ws://127.0.0.1:4509"
@@ -51,6 +53,14 @@ class MadeUpControls:
     async def density(self) -> Mapping[str, object]:
         """Nothing but updates."""
         return {"updates": [1, 2]}
+
+    def faults(self) -> Sequence[Mapping[str, object]]:
+        """One."""
+        return [{"number": 1, "name": "drop"}]
+
+    async def ledger(self, after: int, limit: int) -> bytes:
+        """One line, that says what was asked for."""
+        return json.dumps({"n": after + 1, "limit": limit}).encode() + b"\n"
 
 
 @pytest.fixture
@@ -207,6 +217,42 @@ async def test_what_the_page_shows(url: str) -> None:
     assert await ask(url + "/market?find=REL") == (200, [{"symbol": "REL"}])
     assert await ask(url + "/clients") == (200, [])
     assert await ask(url + "/density") == (200, {"updates": [1, 2]})
+
+
+async def test_the_faults(url: str) -> None:
+    """Each kind with its options, bounds and usual length; and what runs or is planned."""
+    status, answer = await ask(url + "/faults")
+    assert status == 200
+    assert answer["faults"] == [{"number": 1, "name": "drop"}]
+    kinds = {kind["name"]: kind for kind in answer["catalogue"]}
+    assert list(kinds) == [fault.name for fault in CATALOGUE]
+    assert kinds["reset"]["lasts_s"] == 0
+    assert kinds["drip"]["options"][0] == {
+        "name": "bytes",
+        "unit": "bytes at a time",
+        "default": 64,
+        "least": 1,
+        "most": 1_000_000,
+    }
+
+
+async def test_the_ledger_is_asked_for_in_parts(url: str) -> None:
+    """As lines of JSON, behind a number, and never too many."""
+
+    def blocking(query: str) -> tuple[str, Any]:
+        with urllib.request.urlopen(f"{url}/ledger{query}", timeout=10) as answer:
+            return answer.headers["Content-Type"], json.loads(answer.read())
+
+    kind, line = await asyncio.to_thread(blocking, "")
+    assert kind == "application/x-ndjson"
+    assert line == {"n": 1, "limit": LEDGER_LINES}
+    assert (await asyncio.to_thread(blocking, "?after=41&limit=7"))[1] == {"n": 42, "limit": 7}
+    more = f"?limit={LEDGER_LINES + 1}"
+    assert (await asyncio.to_thread(blocking, more))[1]["limit"] == LEDGER_LINES
+    for wrong in ("after=-1", "after=x", "limit=0", "limit="):
+        status, answer = await ask(f"{url}/ledger?{wrong}")
+        assert status == 400
+        assert "expected" in answer["message"]
 
 
 async def test_the_page_loads_nothing_from_elsewhere(url: str) -> None:

@@ -60,6 +60,53 @@ async def test_a_running_replay_does_as_it_is_told(tmp_path: Path) -> None:
         await sim.until(r"(?s)held until interrupted.*held until interrupted")
 
 
+async def test_faults_are_begun_and_ended(tmp_path: Path) -> None:
+    """In a run that was started without any; each answer lists them, and events tell them."""
+    tape = write_tape(tmp_path / "tape.parquet", counted_rows(1000))
+    options = ("--feed-only", "--start-on", "first-client", "--from", "start", "--hold")
+    async with replaying(tape, *options) as sim:
+        port = int((await sim.until(r"Console\s+http://\S+:(\d+)/"))[1])
+
+        async def ctl(*words: str) -> tuple[int, str, str]:
+            return await asyncio.to_thread(control, port, "fault", *words)
+
+        assert "No fault is running or planned" in (await ctl("list"))[1]
+        said = (await ctl("drop:share=0.25+2m"))[1]
+        assert "1  running  drop:share=0.25@09:15:00+120s  until 09:17:00" in said
+        said = (await ctl("close:code=4000@09:20"))[1]
+        assert "2  to come  close:code=4000@09:20:00+0s" in said
+        listed = json.loads((await ctl("list", "--json"))[1])
+        assert [(each["number"], each["name"]) for each in listed] == [(1, "drop"), (2, "close")]
+        status, out, errors = await ctl("clear", "reset")
+        assert (status, out) == (1, "")
+        assert "'reset' found; expected one that is running: drop" in errors
+        assert "drop" not in (await ctl("clear", "drop"))[1]
+        status, _, errors = await ctl("clear", "7")
+        assert (status, "one of those planned: 2" in errors) == (1, True)
+        assert "No fault is running or planned" in (await ctl("clear", "2"))[1]
+        assert (await ctl("clear"))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("resett",), "expected reset"),
+        (("drop:shore=1",), "expected share"),
+        (("drop:share=2",), "a number from 0.0 to 1.0"),
+        (("drop", "share=0.1"), "drop:share=0.1+5m"),
+        (("drop@noon",), "HH:MM:SS"),
+        (("drop+5",), None),
+        (("drop+5x",), "as 4s"),
+        (("list", "drop"), "nothing expected"),
+    ],
+    ids=str,
+)
+def test_wrong_faults(words: tuple[str, ...], told: str | None) -> None:
+    """What was found and what was expected, before anything is asked for."""
+    status, _, errors = control(1, "fault", *words)
+    assert (status, told is None or told in errors) == (1 if told is None else 2, True), errors
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from simulator.announcements import Announcements
 from simulator.clock import SimClock
 from simulator.desk import MAX_STRETCHES, SHOWN, Desk
 from simulator.feed import FeedServer
+from simulator.ledger import KEPT
 from simulator.player import Player
 from simulator.programme import Programme
 from simulator.replay import Replay
@@ -93,3 +95,52 @@ async def test_what_is_over_takes_no_command(tmp_path: Path) -> None:
     desk.closed = "the recording is over"
     with pytest.raises(ValueError, match="the recording is over"):
         await desk.command({"command": "resume"})
+
+
+async def test_faults_are_begun_planned_and_cleared(tmp_path: Path) -> None:
+    """One without a time begins at once, even on a clock that stands, and ends by hand."""
+    desk = desk_of(tmp_path / "tape.parquet", [(0, 2885, 100.0)], OPEN + MINUTE)
+    await desk.command({"command": "fault", "fault": "mute+4s"})
+    await desk.command({"command": "fault", "fault": "drop@09:15:30"})
+    assert [(each["name"], each["phase"]) for each in desk.faults()] == [
+        ("mute", "running"),
+        ("drop", "to come"),
+    ]
+    await desk.command({"command": "clear-fault"})
+    assert [each["name"] for each in desk.faults()] == ["drop"]
+    await desk.command({"command": "clear-fault", "number": 2})
+    assert desk.faults() == []
+    with pytest.raises(ValueError, match="no fault is running"):
+        await desk.command({"command": "clear-fault", "name": "mute"})
+
+
+async def test_a_seek_ends_what_was_begun_by_hand(tmp_path: Path) -> None:
+    """If it leads out of its time; what is planned comes again."""
+    desk = desk_of(tmp_path / "tape.parquet", [(0, 2885, 100.0)], OPEN + MINUTE)
+    await desk.command({"command": "seek", "to": "09:15:20"})
+    await desk.command({"command": "fault", "fault": "mute+20s"})
+    await desk.command({"command": "fault", "fault": "drop@09:15:10+1s"})
+    await desk.command({"command": "seek", "to": "09:15:30"})
+    assert [each["phase"] for each in desk.faults()] == ["running", "over"]
+    await desk.command({"command": "seek", "to": "09:15:10"})
+    assert [(each["name"], each["phase"]) for each in desk.faults()] == [("drop", "running")]
+
+
+async def test_a_logoff_is_refused_where_it_would_end_the_run(tmp_path: Path) -> None:
+    """The refusal says how to start a run that can be logged off."""
+    desk = desk_of(tmp_path / "tape.parquet", [(0, 2885, 100.0)], OPEN + MINUTE)
+    desk.ends_with_logoff = True
+    with pytest.raises(ValueError, match="--hold"):
+        await desk.command({"command": "fault", "fault": "logged-off"})
+    assert desk.faults() == []
+
+
+async def test_a_ledger_begins_when_it_is_asked_for(tmp_path: Path) -> None:
+    """It says so, and how much it keeps; from then on it goes on."""
+    desk = desk_of(tmp_path / "tape.parquet", [(0, 2885, 100.0)], OPEN + MINUTE)
+    await desk.command({"command": "fault", "fault": "reset"})
+    first = [json.loads(line) for line in (await desk.ledger(0, 10)).splitlines()]
+    assert [(line["what"], line["kept"]) for line in first] == [("begins", KEPT)]
+    await desk.command({"command": "fault", "fault": "mute"})
+    more = [json.loads(line) for line in (await desk.ledger(1, 10)).splitlines()]
+    assert [(line["n"], line["what"], line["phase"]) for line in more] == [(2, "fault", "begins")]
