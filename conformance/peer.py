@@ -29,6 +29,7 @@ WAIT_S: Final = 5.0
 """How long a reply may take, before --timeout-scale."""
 
 MAX_RECEIVED: Final = 200_000
+_REMEMBERED: Final = 200
 
 REPLY_TYPES: Final[Mapping[str, str]] = {
     "subscribe": "subscription_response",
@@ -127,7 +128,11 @@ class Peer:
         self._wire = wire
         self._watcher = watcher
         self._scale = scale
+        self.forgets = False
+        """Whether only the newest messages are kept, for a client that hears all of a run."""
         self._frames = 0
+        self._pings_of_case = 0
+        self._settling: asyncio.Future[None] | None = None
         self._news = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
 
@@ -200,6 +205,8 @@ class Peer:
     async def send_json(self, fields: Mapping[str, Any]) -> None:
         """Send one JSON object."""
         self._watcher.sent(self, fields)
+        if fields.get("action") == "ping":
+            self._pings_of_case += 1
         await self.send_text(orjson.dumps(fields).decode())
 
     async def send_text(self, text: str | bytes) -> None:
@@ -273,7 +280,7 @@ class Peer:
                         ):
                             message.taken = True
                             return message
-                    looked_at = len(self.received)
+                    looked_at = 0 if self.forgets else len(self.received)
                     if self.closed is not None:
                         raise Unmet(expected, f"the connection closed with {self._ending()}")
                     self._news.clear()
@@ -367,10 +374,21 @@ class Peer:
     # --- reading
 
     async def settle(self) -> None:
-        """Wait until what was sent before has come: a ping of the suite's own, and its pong."""
-        await self.send_json({"action": "ping"})
-        pong = await self.wait_for("pong", what="a pong to the suite's ping")
-        self.received.remove(pong)
+        """
+        Wait until what was sent before has come: a ping of the suite's own, and its pong.
+
+        The pong does not stand in ``received``.
+        """
+        pong = self._settling = asyncio.get_running_loop().create_future()
+        seconds = WAIT_S * self._scale
+        try:
+            await self.send_text('{"action":"ping"}')
+            async with asyncio.timeout(seconds):
+                await pong
+        except TimeoutError:
+            raise Unmet(f"a pong to a ping within {seconds:g} s", self._untaken()) from None
+        finally:
+            self._settling = None
 
     async def _send(self, data: str | bytes, *, text: bool) -> None:
         try:
@@ -393,6 +411,10 @@ class Peer:
         finally:
             if self.closed is None:
                 self.closed = (1006, "the suite stopped reading")
+            if self._settling is not None and not self._settling.done():
+                self._settling.set_exception(
+                    Unmet("a pong to a ping", f"the connection closed with {self._ending()}")
+                )
             self._news.set()
 
     def _take(self, frame: str | bytes) -> None:
@@ -411,10 +433,24 @@ class Peer:
             self._watcher.strange(self, frame, "JSON, but no object")
             return
         message = Message(fields, raw=frame, ms=self._wire.elapsed_ms(), index=index)
+        self._watcher.came(self, message)
+        if message.type == "pong" and self._is_settled():
+            return
         if len(self.received) < MAX_RECEIVED:
             self.received.append(message)
-        self._watcher.came(self, message)
+        if self.forgets and len(self.received) > _REMEMBERED:
+            del self.received[: _REMEMBERED // 2]
         self._news.set()
+
+    def _is_settled(self) -> bool:
+        """Take a pong that nobody but the suite has asked for."""
+        if self._pings_of_case:
+            self._pings_of_case -= 1
+            return False
+        if self._settling is None or self._settling.done():
+            return False
+        self._settling.set_result(None)
+        return True
 
     def _ending(self) -> str:
         code, reason = self.closed or (1006, "")

@@ -9,6 +9,7 @@ it is another case's fault.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
 import time
 import traceback
@@ -88,7 +89,7 @@ class Run:
 
     async def _run(self, stages: _Stages) -> None:
         try:
-            common = await stages.common()
+            common = await stages.open()
         except StartError as error:
             raise Unreachable(str(error)) from None
         self.clock_name, self.clock_refusals = stages.clock.name, stages.refusals
@@ -141,11 +142,13 @@ class Run:
             return Result(case=case, verdict=Verdict.INCONCLUSIVE, why=lacking)
         began = time.monotonic()
         try:
-            stage = await stages.own(case) if case.alone else await stages.common()
-        except StartError as error:
-            return Result(case=case, verdict=Verdict.ERROR, why=str(error))
+            stage = await stages.own(case) if case.alone else await stages.common(case)
+        except (StartError, Unmet, Inconclusive) as error:
+            return Result(case=case, verdict=Verdict.ERROR, why=f"the stage: {error}")
         try:
             result = await self._played(case, stage, stages)
+            if not case.alone and not stage.server.running:
+                result = _crashed(result, stage)
         finally:
             if case.alone:
                 await stage.close()
@@ -168,7 +171,6 @@ class Run:
         assert case.body is not None
         try:
             async with asyncio.timeout(case.timeout_s * settings.scale):
-                await stages.set_time(case, stage)
                 await case.body(world)
         except (Unmet, Inconclusive) as unmet:
             error = unmet
@@ -236,6 +238,19 @@ class Run:
         )
 
 
+def _crashed(result: Result, stage: Stage) -> Result:
+    """Return the result of a case in which the server ended by itself."""
+    said = stage.server.said
+    return replace(
+        result,
+        verdict=Verdict.FAIL,
+        expected="a server that goes on",
+        found=f"one that has ended: {' | '.join(said[-3:])}",
+        why="the server ended",
+        log=tuple(said[-30:]),
+    )
+
+
 class _Stages:
     """The common stage, and those of cases that want their own."""
 
@@ -254,21 +269,39 @@ class _Stages:
         self._common: Stage | None = None
         self._made = 0
 
-    async def common(self) -> Stage:
-        """Return the common stage; opened when it is first wanted, and again if it has ended."""
-        if self._common is not None and not self._common.server.running:
-            await self._common.start_server()
-        if self._common is None:
-            if self._tape.rows:
-                self._tape.write(self._tape_path)
-            self._common = self._stage(keep=True)
-            await self._common.open()
-            self.clock, self.refusals = await choose_clock(self._common)
+    async def open(self) -> Stage:
+        """Open the common stage, and find out how its time is moved."""
+        if self._tape.rows:
+            self._tape.write(self._tape_path)
+        self._common = self._stage(keep=True)
+        await self._common.open()
+        self.clock, self.refusals = await choose_clock(self._common)
         return self._common
 
+    async def common(self, case: Case) -> Stage:
+        """
+        Return the common stage at the case's time.
+
+        A server that has ended, or does not come to that time any more, is
+        replaced: what an earlier case did to it is not this one's fault.
+        """
+        stage = self._common
+        if stage is not None and stage.server.running:
+            with contextlib.suppress(Unmet, Inconclusive):
+                await self.set_time(case, stage)
+                return stage
+            if not stage.server.ours:
+                return stage
+        if stage is not None:
+            await stage.close()
+        stage = self._common = self._stage(keep=True)
+        await stage.open()
+        await self.set_time(case, stage)
+        return stage
+
     async def own(self, case: Case) -> Stage:
-        """Open a stage for one case."""
-        common = await self.common()
+        """Open a stage for one case, at its time."""
+        common = await self.common(case)
         own_feed = case.own_feed or bool(case.feed_options)
         stage = self._stage(
             variant=case.variant,
@@ -276,9 +309,8 @@ class _Stages:
             feed_options=case.feed_options,
         )
         try:
-            if not own_feed:
-                await self.set_time(case, common)
             await stage.open()
+            await self.set_time(case, stage)
         except BaseException:
             await stage.close()
             raise

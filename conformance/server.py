@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -27,7 +27,7 @@ class Server:
         target: What its file says of it.
         state: Its folder, kept over restarts.
         guardian: Sees to the end of its process.
-        places: Placeholders: the feed's address and port.
+        places: Returns placeholders, of the feed: its ports are known once it is started.
         variant: Name of a variant of the target file.
         scale: What time-outs are multiplied by.
 
@@ -39,7 +39,7 @@ class Server:
         *,
         state: Path,
         guardian: Guardian,
-        places: Mapping[str, object],
+        places: Callable[[], Mapping[str, object]],
         variant: str = "",
         scale: float = 1.0,
     ) -> None:
@@ -164,4 +164,4 @@ class Server:
 
     def _values(self) -> dict[str, object]:
         pid = self._program.pid if self._program.running else ""
-        return {**self._places, "port": self._port, "state": self._state, "pid": pid}
+        return {**self._places(), "port": self._port, "state": self._state, "pid": pid}

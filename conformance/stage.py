@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,7 @@ from conformance.expect import Inconclusive, Unmet
 from conformance.feed import Feed
 from conformance.invariants import Watch
 from conformance.peer import WAIT_S, Peer, Refused
-from conformance.process import Guardian, StartError
+from conformance.process import Guardian
 from conformance.server import Server
 from conformance.tape import METRONOME, Tape, moment
 from conformance.target import Target
@@ -74,10 +75,8 @@ class Stage:
         """Whether the server tells the time of the feed, so that it can be waited for."""
         self.wire = WireLog()
         self._folder = folder
-        self._guardian = guardian
         self._watch = watch
         self._scale = scale
-        self._variant = variant
         self._keep = keep
         self._owns_feed = feed is None and target.feed.kind == "simulator"
         self.feed = feed
@@ -90,11 +89,19 @@ class Stage:
                 options=feed_options,
                 scale=scale,
             )
-        self.server: Server
+        self.server = Server(
+            target.server,
+            state=folder,
+            guardian=guardian,
+            places=lambda: {} if self.feed is None else self.feed.places,
+            variant=variant,
+            scale=scale,
+        )
         self._poller: Peer | None = None
         self._polls = 0
         self._keeper: Peer | None = None
         self._ids = 0
+        self._nonce = secrets.token_hex(4)
         self._strangers: frozenset[str] = frozenset()
 
     async def open(self) -> None:
@@ -107,16 +114,7 @@ class Stage:
         """
         if self.feed is not None and self._owns_feed:
             await self.feed.start()
-        places = {} if self.feed is None else self.feed.places
         self._folder.mkdir(parents=True, exist_ok=True)
-        self.server = Server(
-            self.target.server,
-            state=self._folder,
-            guardian=self._guardian,
-            places=places,
-            variant=self._variant,
-            scale=self._scale,
-        )
         await self.start_server()
 
     async def start_server(self) -> None:
@@ -142,7 +140,7 @@ class Stage:
     async def close(self) -> None:
         """End everything that was started here."""
         await self._leave()
-        if hasattr(self, "server") and self.server.ours:
+        if self.server.ours:
             await self.server.kill()
         if self.feed is not None and self._owns_feed:
             await self.feed.stop()
@@ -255,7 +253,7 @@ class Stage:
         with contextlib.suppress(Unmet, Refused):
             self._keeper = await self._connect("keeper")
             await self._keeper.subscribe(*symbols)
-            self._keeper.received = _Forgetful()
+            self._keeper.forgets = True
 
     async def _fresh_poller(self) -> Peer:
         if self._poller is None or self._poller.closed is not None or self._polls >= _POLLS:
@@ -271,7 +269,7 @@ class Stage:
 
     async def _connect(self, name: str) -> Peer:
         self._ids += 1
-        client_id = f"suite-{name}-{self._ids}"
+        client_id = f"suite-{self._nonce}-{name}-{self._ids}"
         peer = await Peer.open(
             name,
             self.url(client_id),
@@ -302,22 +300,3 @@ class Stage:
             for client in clients
             if client.get("logged_on")
         }
-
-
-class _Forgetful(list[Any]):
-    """A list that keeps the newest few: the keeper hears every tick of the run."""
-
-    def append(self, item: Any) -> None:
-        if len(self) > 200:
-            del self[:100]
-        super().append(item)
-
-
-async def opened(stage: Stage) -> Stage:
-    """Open a stage; end what was started of it if that fails."""
-    try:
-        await stage.open()
-    except (StartError, Inconclusive, asyncio.CancelledError):
-        await stage.close()
-        raise
-    return stage

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -63,7 +64,9 @@ class World:
         self.clock = clock
         self.stage = stage
         self._watch = watch
-        self._prefix = f"{case.id.lower()}-{seed}"
+        # A server that was there before the run may remember the clients of another one.
+        nonce = "" if stage.server.ours else f"-{secrets.token_hex(4)}"
+        self._prefix = f"{case.id.lower()}-{seed}{nonce}"
         self._ids = 0
 
     # --- what there is
