@@ -33,6 +33,10 @@ _SECOND_NS = 1_000_000_000
 _BATCH = 1024
 _READ_AHEAD_GAP_NS = 50_000_000
 
+# With this much time to spare, so many of the next updates are encoded ahead.
+_IDLE_NS = 50_000
+_PREPARED = 3
+
 GAP_NS = 60 * _SECOND_NS
 """Simulated time without an update that is told as a gap."""
 
@@ -286,22 +290,36 @@ class Player:
         """
         try:
             while True:
-                await self._play_what_is_due()
-                now = time.monotonic_ns()
-                if now - self._told_at >= _SECOND_NS:
-                    self._tell_time_again(now)
-                await self._timer.wait_until(self._next_deadline())
+                self._play_what_is_due()
+                if self._sockets_hold:
+                    await self._let_sockets_drain()
+                self._tell_time_that_stands()
+                await self._timer.wait_until(self._next_deadline(), self._play_on)
         finally:
             if self._ended_at is None:
                 self._ended_at = time.monotonic_ns()
 
-    async def _play_what_is_due(self) -> None:
+    @property
+    def _sockets_hold(self) -> bool:
+        """Whether a slow connection holds everything back."""
+        return self._wait_for_sockets or self._step is not None or self._clock.rate is None
+
+    def _play_on(self) -> int | None:
+        """Play what is due at a deadline; return the next, or None if the sockets must drain."""
+        if self._sockets_hold:
+            return None
+        self._play_what_is_due()
+        self._tell_time_that_stands()
+        deadline = self._next_deadline()
+        if deadline - time.monotonic_ns() > _IDLE_NS:
+            self._feed.prepare(self._replay.upcoming(_PREPARED))
+        return deadline
+
+    def _play_what_is_due(self) -> None:
         bursts = self._take_due()
         if bursts:
             self._send(bursts)
             self._tell_gaps(bursts)
-            if self._wait_for_sockets or self._step is not None or self._clock.rate is None:
-                await self._let_sockets_drain()
             self._read_ahead()
         elif self._is_pass_over():
             self._end_pass()
@@ -366,6 +384,11 @@ class Player:
         while not await self._feed.wait_drained(1.0):
             # Those that are not in the way hear that the feed is alive.
             self._tell_time_again(time.monotonic_ns())
+
+    def _tell_time_that_stands(self) -> None:
+        now = time.monotonic_ns()
+        if now - self._told_at >= _SECOND_NS:
+            self._tell_time_again(now)
 
     def _tell_time_again(self, now: int) -> None:
         self._feed.heartbeat(self._second)

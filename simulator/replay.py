@@ -42,7 +42,7 @@ from streamer.odin.messages import (
 )
 from streamer.odin.tags import InstrumentKey
 
-BLOCK_ROWS = 256
+BLOCK_ROWS = 64
 """Updates are made this many at a time, so that no call takes long."""
 
 READ_AHEAD = 2
@@ -390,6 +390,12 @@ class Replay:
             self.rows_taken += len(taken)
             self._now = taken[-1].ts
         return taken
+
+    def upcoming(self, limit: int) -> list[Update]:
+        """Return the next updates, at most ``limit``, without taking them."""
+        if self.next_due() is None:
+            return []
+        return self._block[self._position : self._position + limit]
 
     def state(self, key: InstrumentKey) -> Update | None:
         """Return an instrument's last update on the present day; None before its first row."""

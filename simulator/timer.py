@@ -8,10 +8,12 @@ milliseconds, because epoll counts in them. Elsewhere ``loop.call_at`` serves.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 __all__ = ["DeadlineTimer"]
@@ -36,19 +38,27 @@ class DeadlineTimer:
         self._loop = asyncio.get_running_loop()
         self._min_gap_ns = min_gap_ns
         self._waiter: asyncio.Future[None] | None = None
+        self._again: Callable[[], int | None] | None = None
         self._woken = False
         self._last_ns = 0
         self._alarm: _Alarm = _open_alarm(self._loop, self._ring, precise=precise)
 
-    async def wait_until(self, deadline: int | None) -> None:
+    async def wait_until(
+        self, deadline: int | None, again: Callable[[], int | None] | None = None
+    ) -> None:
         """
         Return at ``deadline``, or at once after :meth:`wake`.
 
-        Two returns are at least the minimum gap apart, unless woken.
+        Two returns, or calls of ``again``, are at least the minimum gap
+        apart, unless woken.
 
         Args:
             deadline: Monotonic nanoseconds (``time.monotonic_ns``); one that
                 has passed counts as now. None waits for :meth:`wake` alone.
+            again: Called at the deadline, straight from the event loop, and
+                at each deadline that it returns; the wait ends when it
+                returns None, or raises. To switch to the waiting task takes
+                as long as to send a message.
 
         Raises:
             RuntimeError: If another task is waiting.
@@ -56,19 +66,18 @@ class DeadlineTimer:
         """
         if self._waiter is not None:
             raise RuntimeError("another task is waiting on this timer")
-        if deadline is not None:
-            deadline = max(deadline, self._last_ns + self._min_gap_ns)
-        if self._woken or (deadline is not None and deadline <= time.monotonic_ns()):
-            # Other tasks get their turn, however late we are.
+        if self._woken:
+            # Other tasks get their turn, however often we are woken.
             await asyncio.sleep(0)
         else:
             self._waiter = self._loop.create_future()
-            if deadline is not None:
-                self._alarm.set(deadline)
+            self._again = again
+            self._set(deadline)
             try:
                 await self._waiter
             finally:
                 self._waiter = None
+                self._again = None
                 self._alarm.unset()
         self._woken = False
         self._last_ns = time.monotonic_ns()
@@ -76,13 +85,35 @@ class DeadlineTimer:
     def wake(self) -> None:
         """End the present wait; with nobody waiting, the next one ends at once."""
         self._woken = True
-        self._ring()
+        self._end_wait()
 
     def close(self) -> None:
         """Give the operating system's timer back."""
         self._alarm.close()
 
+    def _set(self, deadline: int | None) -> None:
+        if deadline is not None:
+            self._alarm.set(max(deadline, self._last_ns + self._min_gap_ns))
+
     def _ring(self) -> None:
+        waiter, again = self._waiter, self._again
+        if waiter is None or waiter.done():
+            return
+        if again is None:
+            self._end_wait()
+            return
+        self._last_ns = time.monotonic_ns()
+        try:
+            following = again()
+        except Exception as error:
+            waiter.set_exception(error)
+            return
+        if following is None:
+            self._end_wait()
+        elif not waiter.done():
+            self._set(following)
+
+    def _end_wait(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -133,18 +164,26 @@ class _TimerFd:
         self._loop = loop
         self._ring = ring
         self._fd = fd
-        self._is_set = False
+        self._set_time = _time_setter(fd)
+        self._armed_for: int | None = None
+        self._soon: asyncio.Handle | None = None
         loop.add_reader(fd, self._expired)
 
     def set(self, deadline: int) -> None:
-        # Zero would disarm the timer instead of ringing at once.
-        _settime(self._fd, max(deadline, 1))
-        self._is_set = True
+        if deadline <= time.monotonic_ns():
+            # Late already: the operating system need not be asked.
+            self._soon = self._loop.call_soon(self._ring)
+        else:
+            self._set_time(deadline)
+            self._armed_for = deadline
 
     def unset(self) -> None:
-        if self._is_set:
-            _settime(self._fd, 0)
-            self._is_set = False
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+        if self._armed_for is not None:
+            self._set_time(0)
+            self._armed_for = None
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -153,12 +192,13 @@ class _TimerFd:
             self._fd = -1
 
     def _expired(self) -> None:
-        try:
-            os.read(self._fd, 8)
-        except BlockingIOError:
-            return  # Disarmed between the loop's poll and this call.
-        self._is_set = False
-        self._ring()
+        if self._armed_for is not None and time.monotonic_ns() >= self._armed_for:
+            self._armed_for = None
+            self._ring()
+        # To set a new deadline makes the descriptor unreadable; without one it is read.
+        if self._armed_for is None:
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._fd, 8)
 
 
 def _open_alarm(loop: asyncio.AbstractEventLoop, ring: _Ring, *, precise: bool) -> _Alarm:
@@ -177,8 +217,11 @@ if sys.platform == "linux" and sys.version_info >= (3, 13):
     def _create() -> int | None:
         return os.timerfd_create(time.CLOCK_MONOTONIC, flags=os.TFD_NONBLOCK | os.TFD_CLOEXEC)
 
-    def _settime(fd: int, deadline: int) -> None:
-        os.timerfd_settime_ns(fd, flags=os.TFD_TIMER_ABSTIME, initial=deadline)
+    def _time_setter(fd: int) -> Callable[[int], None]:
+        def set_time(deadline: int) -> None:
+            os.timerfd_settime_ns(fd, flags=os.TFD_TIMER_ABSTIME, initial=deadline)
+
+        return set_time
 
 else:
 
@@ -200,10 +243,17 @@ else:
         fd: int = _LIBC.timerfd_create(_CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
         return fd if fd >= 0 else None
 
-    def _settime(fd: int, deadline: int) -> None:
+    def _time_setter(fd: int) -> Callable[[int], None]:
+        """Return what sets the time of a timerfd; 0 disarms it. Called thousands of times a s."""
         assert _LIBC is not None
-        seconds, nanoseconds = divmod(deadline, _NS)
-        spec = _ITimerSpec(_TimeSpec(0, 0), _TimeSpec(seconds, nanoseconds))
-        if _LIBC.timerfd_settime(fd, _TFD_TIMER_ABSTIME, ctypes.byref(spec), None):
-            problem = ctypes.get_errno()
-            raise OSError(problem, os.strerror(problem))
+        settime = _LIBC.timerfd_settime
+        spec = _ITimerSpec()
+        value, place = spec.it_value, ctypes.byref(spec)
+
+        def set_time(deadline: int) -> None:
+            value.tv_sec, value.tv_nsec = divmod(deadline, _NS)
+            if settime(fd, _TFD_TIMER_ABSTIME, place, None):
+                problem = ctypes.get_errno()
+                raise OSError(problem, os.strerror(problem))
+
+        return set_time

@@ -345,6 +345,12 @@ class ServerConnection:
         """Queue the text of one message, whatever the client asked for."""
         self._queue.append(message)
 
+    def prepare(self, update: Encodings) -> None:
+        """Have the touchline of an update encoded that will be published, if it is wanted."""
+        mode = self.touchline.get(update.key)
+        if mode is not None:
+            _ = update.native if mode.native else update.text
+
     def publish(self, update: Encodings) -> None:
         """Queue an update in each form in which the client wants its instrument."""
         if self.paused or self._phase is not _Phase.LOGGED_ON:

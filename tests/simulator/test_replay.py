@@ -102,7 +102,7 @@ def test_a_window_in_mid_day_begins_with_the_day_so_far(
 def test_taking_is_by_time(
     tmp_path_factory: pytest.TempPathFactory, tape: tuple[list[str], list[FullRow]], limit: int
 ) -> None:
-    """Each step takes what is due and no more, and the state is what was taken last."""
+    """Each step takes what is due, as told before; the state is what was taken last."""
     columns, told = tape
     path = tmp_path_factory.mktemp("replay") / "a.parquet"
     recording = opened(write(path, columns_of(columns, told), row_group_size=3))
@@ -110,7 +110,9 @@ def test_taking_is_by_time(
     taken: list[Update] = []
     while (due := replay.next_due()) is not None:
         assert replay.take(due - 1) == []
+        ahead = replay.upcoming(1)
         step = replay.take(due, limit)
+        assert ahead[0] is step[0]
         assert 0 < len(step) <= limit
         assert {update.ts for update in step} == {due}
         for update in step:
@@ -119,6 +121,7 @@ def test_taking_is_by_time(
         assert replay.state(last.key) is last
         taken += step
     assert [update.ts for update in taken] == [ts for ts, _, _ in told]
+    assert replay.upcoming(1) == []
 
 
 def test_begin_starts_over(tmp_path: Path) -> None:

@@ -115,3 +115,48 @@ async def test_deadlines_closer_than_the_gap_share_a_wake_up() -> None:
     # The gap counts from the return itself, a moment before it was measured.
     assert time.monotonic_ns() - first >= 3 * MS
     timer.close()
+
+
+async def test_a_turn_is_called_at_each_deadline_that_it_returns(timer: DeadlineTimer) -> None:
+    """The wait goes on, never early, until the turn returns None."""
+    wanted = [time.monotonic_ns() + gap for gap in (MS, 2 * MS, 0, 4 * MS)]
+    called: list[int] = []
+
+    def turn() -> int | None:
+        called.append(time.monotonic_ns())
+        return wanted[len(called)] if len(called) < len(wanted) else None
+
+    async with asyncio.timeout(5):
+        await timer.wait_until(wanted[0], turn)
+    assert len(called) == len(wanted)
+    assert all(at >= deadline for at, deadline in zip(called, wanted, strict=True))
+
+
+async def test_what_a_turn_raises_ends_the_wait(timer: DeadlineTimer) -> None:
+    """The waiting task gets it, and can wait again."""
+
+    def turn() -> int | None:
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        await timer.wait_until(time.monotonic_ns() + MS, turn)
+    async with asyncio.timeout(5):
+        await timer.wait_until(time.monotonic_ns() + MS)
+
+
+async def test_waking_ends_a_wait_with_turns(timer: DeadlineTimer) -> None:
+    """A wake-up in the middle of turns ends them, and no later alarm calls the turn again."""
+    calls = 0
+
+    def turn() -> int | None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            timer.wake()
+        return time.monotonic_ns() + MS // 10
+
+    async with asyncio.timeout(5):
+        await timer.wait_until(time.monotonic_ns(), turn)
+    assert calls == 3
+    await timer.wait_until(time.monotonic_ns() + 5 * MS)
+    assert calls == 3
