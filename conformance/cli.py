@@ -132,6 +132,7 @@ def run(
     from conformance.case import Profile
     from conformance.console import Told
     from conformance.runner import Run, Settings
+    from conformance.verdicts import Status
 
     settings = Settings(profile=Profile[profile.upper()], scale=scale, seed=seed)
     for path in (json_path,):
@@ -147,7 +148,8 @@ def run(
     )
     told.begins(chosen_run)
     status = _judge(chosen_run, allow_inconclusive)
-    told.ends(chosen_run, status)
+    if status is not Status.UNREACHABLE:
+        told.ends(chosen_run, status)
     if json_path is not None:
         from conformance import report
 

@@ -32,16 +32,22 @@ _KILL_S: Final = 10.0
 _PORTS: Final = range(20_000, 30_000)
 
 _GUARDIAN: Final = """
-import os, signal, sys
-groups = set()
+import os, shutil, signal, sys
+groups, folders = set(), set()
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 for line in sys.stdin:
-    (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
+    what = line[1:-1]
+    if line[0] == "=":
+        folders.add(what)
+    else:
+        (groups.add if line[0] == "+" else groups.discard)(int(what))
 for group in groups:
     try:
         os.killpg(group, signal.SIGKILL)
     except OSError:
         pass
+for folder in folders:
+    shutil.rmtree(folder, ignore_errors=True)
 """
 
 
@@ -72,7 +78,7 @@ def _is_free(family: socket.AddressFamily, host: str, port: int) -> bool:
 
 
 class Guardian:
-    """Ends process groups that outlive the suite."""
+    """Ends process groups that outlive the suite, and removes its folder."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -89,6 +95,10 @@ class Guardian:
     def release(self, group: int) -> None:
         """Forget a group that has ended; its number may be given to others."""
         self._tell(f"-{group}\n")
+
+    def remove(self, folder: Path) -> None:
+        """Remove a folder in the end, if it is still there."""
+        self._tell(f"={folder}\n")
 
     def close(self) -> None:
         """End what is left, and the guardian."""

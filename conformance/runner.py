@@ -77,8 +77,11 @@ class Run:
 
         """
         began = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="odin-conformance-") as folder:
+        with tempfile.TemporaryDirectory(
+            prefix="odin-conformance-", ignore_cleanup_errors=True
+        ) as folder:
             guardian = Guardian()
+            guardian.remove(Path(folder))
             stages = _Stages(self.target, Path(folder), guardian, self.settings)
             try:
                 await self._run(stages)
