@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from streamer.config import Config, parse_duration, read_options
+from streamer.eod_command import eod as eod_group
 from streamer.errors import ConfigError, OdinError
 from streamer.instruments_command import instruments as instruments_group
 
@@ -270,6 +271,7 @@ def calendar(dates: tuple[Any, ...], as_json: bool, calendar: Path | None) -> No
         click.echo(f"{line}  {'; '.join(remarks)}".rstrip())
 
 
+cli.add_command(eod_group)
 cli.add_command(instruments_group)
 
 

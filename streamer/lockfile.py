@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from streamer.errors import StoreError
+from streamer.errors import StoreError, StoreInUseError
 
 try:
     import fcntl
@@ -64,7 +64,7 @@ class LockFile:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(descriptor, _LONGEST_PID, 0).decode("ascii", "replace").strip()
-            raise StoreError(
+            raise StoreInUseError(
                 f"{path}: the session store is in use by process {holder or '(unknown)'}; "
                 "expected one server on a store: stop that process, or choose another file"
             ) from None

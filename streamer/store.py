@@ -27,7 +27,7 @@ from typing import Final, Literal, Protocol
 import msgspec
 
 from streamer.clients import ClientChanges, ClientRecord, Delivery
-from streamer.errors import StoreError
+from streamer.errors import StoreError, StoreInUseError
 from streamer.lockfile import LockFile
 from streamer.odin.tags import InstrumentKey
 
@@ -47,6 +47,9 @@ MAX_LOG_BYTES: Final = 64 * 1024 * 1024
 
 BUSY_TIMEOUT_S: Final = 1.0
 """How long a save waits for a stranger (a person with ``sqlite3``) who writes at the moment."""
+
+IMPORT_TIMEOUT_S: Final = 30.0
+"""How long an import waits for the saves of a server."""
 
 _MAGIC: Final = b"SQLite format 3\x00"
 _HEADER_BYTES: Final = 100
@@ -267,6 +270,52 @@ class ClientStore:
         self._checkpointer.fold(self._connection)
 
 
+def open_beside(path: Path) -> sqlite3.Connection:
+    """
+    Return a connection for other tables of a store's file, also while a server has it.
+
+    A store is begun where there is none, and a store that no server has is
+    read whole first, so that a damaged one is left as it is (rule P-6). Write
+    in short transactions: a server's save waits for `BUSY_TIMEOUT_S`.
+
+    Raises:
+        StoreError: As `ClientStore.open` does, but for a store in use.
+
+    """
+    try:
+        ClientStore.open(path).close()
+    except StoreInUseError:
+        # The server that has it read it whole.
+        _check_place(path.resolve())
+    return _connect(path.resolve(), "mode=rw", timeout_s=IMPORT_TIMEOUT_S)
+
+
+def read_beside(path: Path) -> sqlite3.Connection:
+    """
+    Return a connection that reads other tables of a store's file, whoever has it.
+
+    Raises:
+        StoreError: If the file is none of ours, or cannot be read.
+
+    """
+    file = path.resolve()
+    try:
+        with file.open("rb") as stream:
+            header = stream.read(_HEADER_BYTES)
+        if len(header) < _HEADER_BYTES or not header.startswith(_MAGIC):
+            raise StoreError(f"{file}: found no SQLite file; expected a store of this server")
+        _check_identity(
+            file, int.from_bytes(header[68:72], "big"), int.from_bytes(header[60:64], "big")
+        )
+        return _connect(file, "mode=ro")
+    except OSError as error:
+        raise StoreError(
+            f"{file}: {error.strerror}; expected a store that this user may read"
+        ) from error
+    except sqlite3.Error as error:
+        raise StoreError(f"{file}: SQLite cannot open it ({error})") from error
+
+
 class _Checkpointer:
     """
     Folds the log into the main file on a thread of its own, whenever woken.
@@ -373,12 +422,18 @@ def _read(connection: sqlite3.Connection) -> Iterator[ClientRecord]:
             raise ValueError(f"client {client_id!r}: {error}") from error
 
 
-def _connect(file: Path, mode: str, *, check_same_thread: bool = True) -> sqlite3.Connection:
+def _connect(
+    file: Path,
+    mode: str,
+    *,
+    check_same_thread: bool = True,
+    timeout_s: float = BUSY_TIMEOUT_S,
+) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{file.as_uri()}?{mode}",
         uri=True,
         isolation_level=None,
-        timeout=BUSY_TIMEOUT_S,
+        timeout=timeout_s,
         check_same_thread=check_same_thread,
     )
 
