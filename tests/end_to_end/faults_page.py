@@ -97,6 +97,29 @@ the clock. Native blocks are left as they are.
 
 Lengths are simulated, time-outs are real: at 60x a `mute` of a minute is a second of silence.
 
+## While it runs
+
+A running replay can be broken by hand, whether or not it was started with faults:
+
+```console
+$ odin-sim ctl fault reset
+$ odin-sim ctl fault 'drop:share=0.1+5m'
+$ odin-sim ctl fault 'mute@10:30:00+20s'
+$ odin-sim ctl fault list
+$ odin-sim ctl fault clear drop
+```
+
+Without a time it begins at once and comes once; a seek or a loop that leads out of its time ends
+it. With a time it is planned as by `--fault`. Lengths are simulated: while the clock stands, they last.
+`clear` ends everything that runs, `clear NAME` what runs of that name, `clear NUMBER` one of the
+list, also one that is yet to come; what is cleared does not come again. Up to 1,000 may be planned.
+The console page does the same, and so do `POST /control` and `GET /faults`
+([replaying.md](replaying.md#control-api)); `GET /events` tells what begins and ends.
+
+A replay without `--hold`, `--feed-only` or faults has a streaming server that ends with a logoff,
+and refuses `logged-off`. What still runs at the end of a replay is ended, and the streaming server
+is given ten seconds to come back before the feed says good-bye.
+
 ## Scenarios
 
 `--scenario NAME` plans a list of faults: `bad-day` (everything that goes wrong in a year, in one
@@ -117,20 +140,34 @@ With `--fault` as well, both are planned; `--seed` goes before the file's.
 
 ## The ledger
 
-`--ledger FILE` writes one JSON object a line, as things happen. Each has `real_s`, seconds since
-the start, `time`, the feed's own, `what`, and mostly `connection`, counted from 1. An update has
-the time of its row as `ts` (UNIX nanoseconds), its price in paise, and the `faults` that made it
-what it is. A `state` answers a subscribe, or follows a jump in time; what is `lost` a fault has
-swallowed.
+`--ledger FILE` writes one JSON object a line, as things happen. Each has `n`, its number, from 1,
+`real_s`, seconds since the start, `time`, the feed's own, `what`, and mostly `connection`, counted
+from 1. An update has the time of its row as `ts` (UNIX nanoseconds), price (in paise) and volume as
+they are recorded, and the `faults` that changed what was sent. A `state` answers a subscribe, or
+follows a jump in time; what is `lost` a fault has swallowed; what is `replaced` a slow connection
+never got, as a newer update of its instrument took its place.
 
 | `what` | and |
 | --- | --- |
 | `connected`, `gone` | |
 | `logon` | `user`, `accepted` |
 | `subscribe`, `unsubscribe` | `kind`, `instruments` |
-| `update`, `state` | `segment`, `token`, `ltp`, `ts`, `faults` |
+| `update`, `state`, `replaced` | `segment`, `token`, `ltp`, `volume`, `ts`, `faults` |
 | `lost` | the same, and `fault` |
 | `fault` | `fault` as planned, `phase`: `begins`, `ends`, or `hits` a connection |
+| `begins` | `kept`: how many lines are, see below |
+| `missing` | `lines`: how many are not kept any more |
+
+`GET /ledger` of the control port tells the same while the feed runs, at most 10,000 lines at a
+time; `?after=N` goes on behind line `N`, `?limit=N` asks for fewer. An empty answer means that
+nothing has happened since. Without `--ledger FILE` nothing is noted, and nothing paid for it, until
+the first such request: the ledger then begins, in memory, with the connections that there are, and
+keeps the latest 50,000 lines. What is asked for and gone is told by a line `missing`, whose `n` is
+the number to go on from. Begin it before the clock starts (`--start-on`) to have all of it.
+
+```console
+$ curl 'http://localhost:4510/ledger?after=0&limit=100'
+```
 
 ## The hash of a stream
 

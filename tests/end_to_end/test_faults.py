@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from simulator.control import LEDGER_LINES
+from simulator.fault_plan import MAX_PLANNED
 from simulator.faults import CATALOGUE, Fault
+from simulator.ledger import KEPT
 from tests.end_to_end.faults_page import PAGE, columns, outcomes_of, plan_for, render
 from tests.end_to_end.faulty_feed import run_with
 
@@ -55,3 +58,6 @@ def test_the_page_is_the_catalogues() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert page == render(outcomes_of(page))
     assert set(outcomes_of(page)) == {fault.name for fault in CATALOGUE}
+    assert f"latest {KEPT:,} lines" in page
+    assert f"at most {LEDGER_LINES:,} lines" in page
+    assert f"Up to {MAX_PLANNED:,} may be planned" in page

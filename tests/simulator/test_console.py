@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from simulator.faults import CATALOGUE
 from tests.simulator.browser_page import open_page
 from tests.simulator.tapes import counted_rows, write_tape
 from tests.simulator.test_replay_run import replaying
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+
+
+COUNT = len(CATALOGUE)
 
 
 def text(name: str) -> str:
@@ -69,6 +73,49 @@ async def test_the_replay_is_shown_and_controlled(tmp_path: Path) -> None:
                 " find.dispatchEvent(new Event('input')); }"
             )
             await page.until("document.querySelectorAll('#market tr').length === 1")
+            assert page.complaints == []
+
+
+CHOOSE = """{
+  const fault = document.getElementById('fault');
+  fault.value = '%s';
+  fault.dispatchEvent(new Event('change'));
+}"""
+RUNNING = "[...document.querySelectorAll('#faults li')].map((each) => each.textContent).join()"
+
+
+async def test_faults_are_switched(tmp_path: Path) -> None:
+    """Each kind with its options; one is begun, seen while it runs, and ended."""
+    tape = write_tape(tmp_path / "tape.parquet", counted_rows(1000))
+    options = ("--feed-only", "--start-on", "first-client", "--from", "start")
+    async with replaying(tape, *options, "--fault", "reset@09:15:09") as sim:
+        url = (await sim.until(r"Console\s+(http://\S+/)"))[1]
+        async with open_page(url) as page:
+            await page.until(f"document.querySelectorAll('#fault option').length === {COUNT}")
+            await page.until(f"{RUNNING} === 'to comeresetat 09:15:09Remove'")
+            await page.value(CHOOSE % "drip")
+            names = "[...document.querySelectorAll('#options input')].map((each) => each.name)"
+            assert await page.value(f"{names}.join()") == "bytes,gap"
+            assert "Sends a few bytes at a time." in await page.value(text("does"))
+            assert await page.value("document.getElementById('lasts').value") == "4"
+            await page.value("document.querySelector('#options input').value = '32'")
+            await page.value("document.getElementById('lasts').value = '6'")
+            await page.value("document.getElementById('fault-form').requestSubmit()")
+            await page.until(f"{RUNNING}.startsWith('runningdrip:bytes=32,gap=1until 09:15:06End')")
+            await page.until(f"{text('events')}.includes('fault begins: drip:bytes=32')")
+            await page.value("document.querySelector('#faults button').click()")
+            await page.until(f"{RUNNING} === 'to comeresetat 09:15:09Remove'")
+            await page.until(f"{text('events')}.includes('fault ends: drip')")
+            await page.value("document.querySelector('#faults button').click()")
+            await page.until(f"{text('sound')} === 'Nothing runs, nothing is to come.'")
+
+            await page.value(CHOOSE % "reset")
+            assert await page.value("document.getElementById('lasts').value") == ""
+            await page.value("document.getElementById('fault-form').requestSubmit()")
+            await page.until(f"{RUNNING} === 'runningresetuntil 09:15:01End'")
+            await page.value("command({ command: 'fault', fault: 'resett' }, 'fault-problem')")
+            await page.until(f"{text('fault-problem')}.includes('expected reset')")
+            page.complaints = [each for each in page.complaints if "400" not in each]
             assert page.complaints == []
 
 
