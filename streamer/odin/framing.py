@@ -29,6 +29,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from enum import Enum
+from struct import Struct as Layout
 
 from streamer.errors import FrameError, MessageError
 
@@ -48,6 +49,11 @@ TARGET_BODY_BYTES = 60 * 1024
 # The tables of zlib's default level take ten times as long to be made as one
 # message to be compressed (55 us, 5 us), and make no frame of ours smaller.
 _MEM_LEVEL = 5
+
+# Within the least maximum packet of IPv6, less all headers.
+_STORED_BYTES = 1_100
+# A zlib header without hints at the level, and the header of a final stored block.
+_STORED = Layout("<2sBHH")
 
 _COMPRESSED = 5
 _PLAIN = 2
@@ -74,6 +80,23 @@ _ZLIB_LEVEL = {Dialect.PLAIN: zlib.Z_DEFAULT_COMPRESSION, Dialect.PLUS_FOUR: 7}
 def _deflate(data: bytes, level: int) -> bytes:
     compressor = zlib.compressobj(level, zlib.DEFLATED, zlib.MAX_WBITS, _MEM_LEVEL)
     return compressor.compress(data) + compressor.flush()
+
+
+def _packed(body: bytes, level: int) -> bytes:
+    """
+    Return the zlib stream of a body.
+
+    What travels in one packet anyway is stored as it is (RFC 1950, RFC 1951
+    3.2.4): that is a hundred bytes more, and a tenth of the work for either end.
+    """
+    size = len(body)
+    if size > _STORED_BYTES:
+        return _deflate(body, level)
+    return (
+        _STORED.pack(b"\x78\x01", 1, size, size ^ 0xFFFF)
+        + body
+        + zlib.adler32(body).to_bytes(4, "big")
+    )
 
 
 def _inflate(data: bytes, limit: int) -> bytes:
@@ -294,11 +317,11 @@ def encode_frames(messages: Sequence[bytes], level: int = 6) -> list[bytes]:
         if length > MAX_STREAM_BYTES:
             raise ValueError(f"a text has {MAX_STREAM_BYTES} bytes at most, not {length}")
         if pieces and size + length + HEADER_BYTES > TARGET_BODY_BYTES:
-            frames.append(_frame(_deflate(b"".join(pieces), level)))
+            frames.append(_frame(_packed(b"".join(pieces), level)))
             pieces = []
             size = 0
         pieces.append(b"\x02%05d%b" % (length, text))
         size += length + HEADER_BYTES
     if pieces:
-        frames.append(_frame(_deflate(b"".join(pieces), level)))
+        frames.append(_frame(_packed(b"".join(pieces), level)))
     return frames
