@@ -8,16 +8,29 @@ that passes is used.
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Final, Protocol
+from zoneinfo import ZoneInfo
 
 from conformance.expect import Inconclusive, Unmet
 from conformance.feed import Feed
+from conformance.process import environment
+from conformance.server import Dress
 from conformance.stage import Stage
-from conformance.tape import at
+from conformance.tape import IST, NS, at, moment
+from conformance.target import filled
 
-__all__ = ["Clock", "FeedClock", "WallClock", "choose_clock"]
+__all__ = ["Clock", "WallClock", "choose_clock"]
 
 _CHECK_DAY: Final = "2025-09-04"
+_NOON: Final = "11:00:00"
+_LONGEST_S: Final = 120.0
+_NEAR_S: Final = 10.0
+_WARM_NS: Final = 3600 * NS
 
 
 class Clock(Protocol):
@@ -26,7 +39,12 @@ class Clock(Protocol):
     name: str
     movable: bool
     exact: bool
-    """Whether open and close happen at a place in the stream, not after some real time."""
+    """Whether open and close happen at a place in the feed's stream, not after some real time."""
+    restarts: bool
+    """Whether going to another time starts the server again, so that clients are cut off."""
+
+    async def begin(self, stage: Stage, ts: int, *, exactly: bool) -> None:
+        """Go to the time of a case; if not ``exactly``, another of the same session will do."""
 
     async def to(self, stage: Stage, ts: int) -> None:
         """Go to a time, nanoseconds since 1970; nothing in between happens."""
@@ -44,19 +62,21 @@ class FeedClock:
     name = "feed"
     movable = True
     exact = True
+    restarts = False
+
+    async def begin(self, stage: Stage, ts: int, *, exactly: bool) -> None:
+        """Seek, unless it is that time already."""
+        if _feed(stage).now != ts:
+            await self.to(stage, ts)
 
     async def to(self, stage: Stage, ts: int) -> None:
         """Seek."""
-        feed = _feed(stage)
-        await feed.seek(ts)
+        await _feed(stage).seek(ts)
         await stage.reached(ts)
 
     async def until(self, stage: Stage, ts: int) -> None:
         """Play."""
-        feed = _feed(stage)
-        if ts < feed.now:
-            raise ValueError("until: a time that has not passed expected; use to")
-        await feed.play(ts)
+        await _feed(stage).play(_later(stage, ts))
         await stage.reached(ts)
 
     async def check(self, stage: Stage) -> str:
@@ -64,13 +84,159 @@ class FeedClock:
         if stage.feed is None:
             return "there is no feed of the suite's"
         if not stage.follows_time:
-            return "the server does not tell the feed's time as current_time in market_status"
+            return "the server tells the feed's time neither as current_time nor as timestamp"
         try:
-            await self.to(stage, at(_CHECK_DAY, "11:00:00"))
+            await self.to(stage, at(_CHECK_DAY, _NOON))
             await self.until(stage, at(_CHECK_DAY, "11:00:02"))
         except (Unmet, Inconclusive) as error:
             return str(error)
         return ""
+
+
+class _FlowingClock:
+    """
+    A time that is set and then runs on as real time does.
+
+    The feed is played along with it, second by second.
+    """
+
+    name = ""
+    movable = True
+    exact = False
+    restarts = True
+
+    def __init__(self) -> None:
+        self._set: dict[Stage, tuple[float, int]] = {}
+
+    async def begin(self, stage: Stage, ts: int, *, exactly: bool) -> None:
+        """Set the time, unless it has not got far and any time will do."""
+        if exactly or not 0 <= self._now(stage) - ts < _WARM_NS:
+            await self.to(stage, ts)
+
+    async def to(self, stage: Stage, ts: int) -> None:
+        """Set the time, and the feed to the same."""
+        await _feed(stage).seek(ts)
+        await self._set_time(stage, ts)
+        self._set[stage] = (time.monotonic(), ts)
+
+    async def until(self, stage: Stage, ts: int) -> None:
+        """Wait for each second, and play what the feed has up to it."""
+        feed = _feed(stage)
+        left_s = (_later(stage, ts) - self._now(stage)) / NS
+        if left_s > _LONGEST_S:
+            raise Inconclusive(f"time runs on as real time does: {left_s:.0f} s to wait")
+        for second in range(feed.now + NS, ts + 1, NS):
+            await asyncio.sleep((second - self._now(stage)) / NS)
+            await self._second(stage, second)
+            await feed.play(second)
+        await stage.caught_up(ts)
+
+    async def check(self, stage: Stage) -> str:
+        """Set the time, and look at the time stamp of a reply."""
+        if stage.feed is None:
+            return "there is no feed of the suite's"
+        if not stage.server.ours:
+            return "the suite does not start the server"
+        try:
+            wanted = at(_CHECK_DAY, _NOON)
+            await self.to(stage, wanted)
+            told = await stage.told_time()
+        except (Unmet, Inconclusive) as error:
+            return str(error)
+        if told is None or abs(told - wanted) > _NEAR_S * NS:
+            said = "none" if told is None else f"{moment(told):%Y-%m-%d %H:%M:%S}"
+            return f"a reply has the time stamp {said}; 2025-09-04 11:00:00 expected"
+        return ""
+
+    async def _set_time(self, stage: Stage, ts: int) -> None:
+        raise NotImplementedError
+
+    async def _second(self, stage: Stage, ts: int) -> None:
+        """Do what has to be done at each second."""
+
+    def _now(self, stage: Stage) -> int:
+        if stage not in self._set:
+            return 0
+        since, ts = self._set[stage]
+        return ts + round((time.monotonic() - since) * NS)
+
+
+class FaketimeClock(_FlowingClock):
+    """libfaketime: the server is started anew in the belief that it is another day."""
+
+    name = "faketime"
+
+    async def check(self, stage: Stage) -> str:
+        """Look for the program first."""
+        if shutil.which("faketime", path=environment()["PATH"]) is None:
+            return "the program faketime is not installed"
+        return await super().check(stage)
+
+    async def _set_time(self, stage: Stage, ts: int) -> None:
+        # It takes the time as a text of the server's own time zone.
+        zone = stage.target.server.env.get("TZ")
+        local = moment(ts).astimezone(ZoneInfo(zone) if zone else None)
+        await stage.dress(
+            Dress(
+                prefix=("faketime", "-f", f"@{local:%Y-%m-%d %H:%M:%S}"),
+                # Intervals are measured truly; only the date and the time of day are others.
+                env={"FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"},
+            )
+        )
+
+
+class WindowClock(_FlowingClock):
+    """Options of the server for its hours: the session is moved to where the present is."""
+
+    name = "window"
+
+    async def _set_time(self, stage: Stage, ts: int) -> None:
+        then, now = moment(ts), datetime.now(IST)
+        if then.weekday() > 4:
+            raise Inconclusive("a movable window has no weekend")
+        session = [
+            now + timedelta(seconds=(at(then.date(), clock) - ts) / NS)
+            for clock in ("09:15:00", "15:30:00")
+        ]
+        if any(moment.date() != now.date() for moment in session):
+            raise Inconclusive("the session would begin or end beyond midnight in India")
+        first, last = (f"{moment:%H:%M:%S}" for moment in session)
+        words = filled(stage.target.clock.window, {"open": first, "close": last})
+        await stage.dress(Dress(args=tuple(words)))
+
+    async def check(self, stage: Stage) -> str:
+        """See the server open within the window and closed before it."""
+        if stage.feed is None or not stage.server.ours or not stage.target.clock.window:
+            return "the target has no clock.window, or no command that starts the server"
+        try:
+            for clock, is_open in ((_NOON, True), ("09:14:00", False)):
+                await self.to(stage, at(_CHECK_DAY, clock))
+                told = await stage.told_open()
+                if told is not is_open:
+                    return f"market_open is {told} though the window says {is_open}"
+        except (Unmet, Inconclusive) as error:
+            return str(error)
+        return ""
+
+
+class CommandClock(_FlowingClock):
+    """A command of the user's, which tells the server the time."""
+
+    name = "command"
+    restarts = False
+
+    async def _set_time(self, stage: Stage, ts: int) -> None:
+        then = moment(ts)
+        places: Mapping[str, object] = {
+            "date": f"{then:%Y-%m-%d}",
+            "time": f"{then:%H:%M:%S}",
+            "datetime": f"{then:%Y-%m-%dT%H:%M:%S%z}",
+            "epoch_ms": ts // 1_000_000,
+        }
+        await stage.server.run(stage.target.clock.command, places)
+
+    async def _second(self, stage: Stage, ts: int) -> None:
+        await self._set_time(stage, ts)
 
 
 class WallClock:
@@ -79,6 +245,10 @@ class WallClock:
     name = "wall"
     movable = False
     exact = False
+    restarts = False
+
+    async def begin(self, stage: Stage, ts: int, *, exactly: bool) -> None:
+        """Leave it."""
 
     async def to(self, stage: Stage, ts: int) -> None:
         """Refuse."""
@@ -93,26 +263,37 @@ class WallClock:
         return ""
 
 
+_DRIVERS: Final[Mapping[str, type[Clock]]] = {
+    "feed": FeedClock,
+    "faketime": FaketimeClock,
+    "window": WindowClock,
+    "command": CommandClock,
+    "wall": WallClock,
+}
+
+
+async def choose_clock(stage: Stage) -> tuple[Clock, dict[str, str]]:
+    """Return the first driver of the target that works here, and why others did not."""
+    refusals: dict[str, str] = {}
+    for name in stage.target.clock.drivers:
+        clock = _DRIVERS[name]()
+        why = await clock.check(stage)
+        if not why:
+            return clock, refusals
+        refusals[name] = why
+        await stage.undress()
+    return WallClock(), refusals
+
+
 def _feed(stage: Stage) -> Feed:
     if stage.feed is None:
         raise Inconclusive("there is no feed of the suite's")
     return stage.feed
 
 
-_DRIVERS: Final[dict[str, type[Clock]]] = {"feed": FeedClock, "wall": WallClock}
-
-
-async def choose_clock(stage: Stage) -> tuple[Clock, dict[str, str]]:
-    """Return the first driver of the target that works here, and why others did not."""
-    failed: dict[str, str] = {}
-    for name in stage.target.clock.drivers:
-        driver = _DRIVERS.get(name)
-        if driver is None:
-            failed[name] = "not built"
-            continue
-        clock = driver()
-        why = await clock.check(stage)
-        if not why:
-            return clock, failed
-        failed[name] = why
-    return WallClock(), failed
+def _later(stage: Stage, ts: int) -> int:
+    """Return ``ts``, which must not have passed."""
+    now = _feed(stage).now
+    if ts < now:
+        raise ValueError(f"until {moment(ts):%H:%M:%S} found; it is {moment(now):%H:%M:%S} already")
+    return ts

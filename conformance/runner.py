@@ -334,11 +334,9 @@ class _Stages:
 
     async def set_time(self, case: Case, stage: Stage) -> None:
         """Begin the case at its time, where time can be moved."""
-        if not self.clock.movable or stage.feed is None:
-            return
-        ts = at(case.day, case.at)
-        if stage.feed.now != ts:
-            await self.clock.to(stage, ts)
+        if self.clock.movable and stage.feed is not None:
+            exactly = bool(case.needs & {Need.CLOCK, Need.CALENDAR})
+            await self.clock.begin(stage, at(case.day, case.at), exactly=exactly)
 
     def lacking(self, case: Case) -> str:
         """Return what the case needs and the stage has not; empty if it has all."""

@@ -6,17 +6,28 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from conformance.expect import Inconclusive
 from conformance.process import Guardian, Program, StartError, free_port
 from conformance.target import ServerTarget, filled
 
-__all__ = ["Server"]
+__all__ = ["Dress", "Server"]
 
 _ATTEMPTS: Final = 3
 _LOOK_AGAIN_S: Final = 0.01
+
+
+@dataclass(frozen=True)
+class Dress:
+    """What a clock driver adds to the command that starts the server."""
+
+    prefix: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 class Server:
@@ -45,6 +56,7 @@ class Server:
     ) -> None:
         self.starts = 0
         """How often it was started."""
+        self.dress = Dress()
         self._target = target
         self._state = state
         self._places = places
@@ -96,10 +108,11 @@ class Server:
             if first:
                 self._port = free_port()
             command = filled((*self._target.start, *self._more), self._values())
+            command = [*self.dress.prefix, *command, *self.dress.args]
             env = {
                 name: value.format_map(self._values()) for name, value in self._target.env.items()
             }
-            await self._program.start(command, env=env, cwd=self._target.cwd)
+            await self._program.start(command, env={**env, **self.dress.env}, cwd=self._target.cwd)
             try:
                 await self._wait_listening()
                 self.starts += 1
@@ -114,13 +127,13 @@ class Server:
         within_s = self._target.stop_s * self._scale
         if not self._target.stop:
             return await self._program.stop(signal.SIGTERM, within_s=within_s)
-        await self._run(self._target.stop, within_s)
+        await self.run(self._target.stop, {})
         return await self._program.stop(None, within_s=within_s)
 
     async def kill(self) -> None:
         """End it at once, without a chance to save anything."""
         if self._target.kill:
-            await self._run(self._target.kill, self._target.stop_s * self._scale)
+            await self.run(self._target.kill, {})
         await self._program.kill()
 
     def send_signal(self, number: signal.Signals) -> None:
@@ -131,13 +144,27 @@ class Server:
         """Wait until it has ended by itself; return its exit status."""
         return await self._program.ended()
 
-    async def _run(self, command: tuple[str, ...], within_s: float) -> None:
+    async def run(self, command: tuple[str, ...], places: Mapping[str, object]) -> None:
+        """
+        Run a command of the target file and wait for its end.
+
+        Raises:
+            Inconclusive: If it fails, or does not end in time.
+
+        """
         program = Program(command[0], self._program.guardian)
-        await program.start(filled(command, self._values()), cwd=self._target.cwd)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                await program.ended()
-        await program.kill()
+        status: int | None = None
+        try:
+            words = filled(command, {**self._values(), **places})
+            await program.start(words, cwd=self._target.cwd)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._target.stop_s * self._scale):
+                    status = await program.ended()
+            await program.kill()
+        except StartError as error:
+            raise Inconclusive(str(error)) from None
+        if status != 0:
+            raise Inconclusive(f"{command[0]} ended with {status}: {program.last_words()}")
 
     async def _wait_listening(self) -> None:
         within_s = self._target.ready_s * self._scale if self.ours else 5.0 * self._scale

@@ -15,16 +15,16 @@ import contextlib
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
-from conformance.expect import Inconclusive, Unmet
+from conformance.expect import Unmet, shown
 from conformance.feed import Feed
 from conformance.invariants import Watch
-from conformance.peer import WAIT_S, Peer, Refused
+from conformance.peer import WAIT_S, Message, Peer, Refused
 from conformance.process import Guardian
-from conformance.server import Server
-from conformance.tape import METRONOME, Tape, moment
+from conformance.server import Dress, Server
+from conformance.tape import METRONOME, NS, Tape, moment
 from conformance.target import Target
 from conformance.wire import WireLog
 
@@ -33,6 +33,7 @@ __all__ = ["Stage"]
 # Below what a server of the protocol lets a connection ask at once (R-7).
 _POLLS: Final = 150
 _LOOK_AGAIN_S: Final = 0.002
+_CATCH_UP_S: Final = 2.0
 
 
 class Stage:
@@ -101,6 +102,7 @@ class Stage:
         self._polls = 0
         self._keeper: Peer | None = None
         self._ids = 0
+        self._may_follow = "feed" in target.clock.drivers
         self._nonce = secrets.token_hex(4)
         self._strangers: frozenset[str] = frozenset()
 
@@ -122,7 +124,7 @@ class Stage:
         if self.feed is not None:
             self._strangers = frozenset(await self._feed_clients())
         await self.server.start()
-        if self.feed is not None:
+        if self.feed is not None and self._may_follow:
             await self._get_to_know()
         if self._keep and self._keeper is None:
             await self._open_keeper()
@@ -149,47 +151,84 @@ class Stage:
 
     async def reached(self, ts: int) -> None:
         """
-        Wait until the server has come to the feed's time ``ts``.
+        Wait until a server that follows the feed's time has come to ``ts``.
 
         Raises:
             Unmet: If it does not come to it in time.
 
         """
-        if not self.follows_time:
-            await self._metronome_reached(ts)
-            return
-        wanted = f"{moment(ts):%Y-%m-%d %H:%M:%S}"
-        told: object = None
+        last: Message | None = None
 
-        def there(data: dict[str, Any]) -> bool:
-            nonlocal told
-            told = data.get("current_time")
-            return isinstance(told, str) and (told == wanted or told == wanted[11:])
+        def there(reply: Message) -> bool:
+            nonlocal last
+            last = reply
+            return _tells(reply, ts)
 
         if not await self.poll(there):
             raise Unmet(
-                f"the server at the feed's time {wanted} within {WAIT_S * self._scale:g} s",
-                f"current_time {told!r}",
+                f"the server at the feed's time {moment(ts):%Y-%m-%d %H:%M:%S}"
+                f" within {WAIT_S * self._scale:g} s",
+                f"its market_status {shown(last)}",
             )
 
-    async def poll(self, holds: Callable[[dict[str, Any]], bool], within: float = WAIT_S) -> bool:
-        """Ask for market_status until its data satisfies ``holds``; return whether it did."""
+    async def caught_up(self, ts: int) -> None:
+        """Wait until a server with a time of its own has read what the feed sent up to ``ts``."""
+        if self.feed is None or self._keeper is None:
+            return
+        row = self.feed.tape.last(METRONOME, ts)
+        if row is None or not await self.told_open():
+            return
+        volume = row.volume
+        with contextlib.suppress(Unmet):
+            await self._keeper.wait_for(
+                "market_data",
+                where=lambda message: message.get("data", {}).get("volume") == volume,
+                within=_CATCH_UP_S,
+            )
+
+    async def told_time(self) -> int | None:
+        """Return the time stamp of a reply, nanoseconds since 1970; None if it has none."""
+        reply = await (await self._fresh_poller()).request("ping")
+        stamp = reply.get("timestamp")
+        return stamp * 1_000_000 if isinstance(stamp, int) else None
+
+    async def told_open(self) -> bool | None:
+        """Return whether the server calls the market open; None if it does not say."""
+        reply = await (await self._fresh_poller()).request("market_status")
+        data = reply.get("data")
+        told = data.get("market_open") if isinstance(data, dict) else None
+        return told if isinstance(told, bool) else None
+
+    async def poll(self, holds: Callable[[Message], bool], within: float = WAIT_S) -> bool:
+        """Ask for market_status until a reply satisfies ``holds``; return whether one did."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within * self._scale
+        looks = 0
         while True:
             poller = await self._fresh_poller()
-            self._polls += 1
+            looks += 1
             reply = await poller.request("market_status")
-            poller.received.clear()
-            data = reply.get("data")
             if reply.type == "error":
                 self._polls = _POLLS
-            elif isinstance(data, dict) and holds(data):
+            elif holds(reply):
                 return True
             if loop.time() > deadline:
                 return False
-            if self._polls > 2:
+            if looks > 2:
                 await asyncio.sleep(_LOOK_AGAIN_S)
+
+    async def dress(self, dress: Dress) -> None:
+        """Start the server anew with what a clock driver adds to its command."""
+        await self._leave()
+        await self.server.kill()
+        self.server.dress = dress
+        self._may_follow = False
+        await self.start_server()
+
+    async def undress(self) -> None:
+        """Start it as the target says, if it was started otherwise."""
+        if self.server.dress != Dress():
+            await self.dress(Dress())
 
     async def interested(self, instruments: int) -> None:
         """Wait until this server has asked the feed for so many instruments."""
@@ -225,28 +264,11 @@ class Stage:
     async def _get_to_know(self) -> None:
         """Find out whether the server tells the feed's time."""
         assert self.feed is not None
-        wanted = f"{moment(self.feed.now):%H:%M:%S}"
-
-        def tells_time(data: dict[str, Any]) -> bool:
-            return str(data.get("current_time"))[-8:] == wanted
-
+        now = self.feed.now
         try:
-            self.follows_time = await self.poll(tells_time)
+            self.follows_time = await self.poll(lambda reply: _tells(reply, now))
         except Unmet:
             self.follows_time = False
-
-    async def _metronome_reached(self, ts: int) -> None:
-        """Wait for the metronome's last tick before ``ts``, if the server passes one on."""
-        assert self.feed is not None
-        row = self.feed.tape.last(METRONOME, ts)
-        if self._keeper is None or row is None:
-            raise Inconclusive("the server does not tell how far it has come")
-        volume = row.volume
-        await self._keeper.wait_for(
-            "market_data",
-            where=lambda message: message.get("data", {}).get("volume") == volume,
-            what=f"the tick of {METRONOME.symbol} with volume {volume}",
-        )
 
     async def _open_keeper(self) -> None:
         symbols = [METRONOME.symbol, *(stock.symbol for stock in self.target.stocks)]
@@ -261,10 +283,13 @@ class Stage:
                 await self._poller.drop()
                 self._watch.closed(self._poller)
             self._polls = 0
+            self._poller = None
             try:
                 self._poller = await self._connect("poller")
             except Refused as refused:
                 raise Unmet("room for one more connection", str(refused)) from None
+            self._poller.forgets = True
+        self._polls += 1
         return self._poller
 
     async def _connect(self, name: str) -> Peer:
@@ -300,3 +325,14 @@ class Stage:
             for client in clients
             if client.get("logged_on")
         }
+
+
+def _tells(reply: Message, ts: int) -> bool:
+    """Return whether a market_status tells that it is ``ts``, to the second."""
+    data = reply.get("data")
+    told = data.get("current_time") if isinstance(data, dict) else None
+    if isinstance(told, str):
+        wanted = f"{moment(ts):%Y-%m-%d %H:%M:%S}"
+        return told in (wanted, wanted[11:])
+    stamp = reply.get("timestamp")
+    return isinstance(stamp, int) and stamp // 1000 == ts // NS

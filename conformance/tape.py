@@ -22,6 +22,7 @@ __all__ = [
     "DAYS",
     "IST",
     "METRONOME",
+    "NS",
     "QUIET",
     "STOCKS",
     "Row",

@@ -32,6 +32,8 @@ PLACEHOLDERS: Final = (
     "pid",
 )
 
+TIME_PLACEHOLDERS: Final = ("date", "time", "datetime", "epoch_ms")
+
 DEFAULT_FEED: Final = (
     "odin-sim",
     "replay",
@@ -236,20 +238,27 @@ class Target:
 
     def _check(self, path: Path) -> None:
         commands = [self.server.start, self.server.stop, self.server.kill, self.feed.start]
-        commands += [self.clock.command, *self.server.variants.values()]
+        commands += self.server.variants.values()
         texts = [word for command in commands for word in command]
         texts += [self.server.url, *self.server.env.values()]
-        blank = dict.fromkeys(PLACEHOLDERS, "")
+        self._check_places(path, texts, PLACEHOLDERS)
+        self._check_places(path, list(self.clock.command), (*PLACEHOLDERS, *TIME_PLACEHOLDERS))
+        self._check_places(path, list(self.clock.window), ("open", "close"))
+        if "command" in self.clock.drivers and not self.clock.command:
+            raise TargetError(f"{path}: clock driver 'command' found; clock.command expected too")
+        if "window" in self.clock.drivers and not self.clock.window:
+            raise TargetError(f"{path}: clock driver 'window' found; clock.window expected too")
+
+    def _check_places(self, path: Path, texts: list[str], known: tuple[str, ...]) -> None:
+        blank = dict.fromkeys(known, "")
         for text in texts:
             try:
                 text.format_map(blank)
             except (KeyError, ValueError, IndexError):
-                names = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+                names = ", ".join(f"{{{name}}}" for name in known)
                 raise TargetError(
                     f"{path}: {text!r} has a placeholder that is not known; expected any of {names}"
                 ) from None
-        if "command" in self.clock.drivers and not self.clock.command:
-            raise TargetError(f"{path}: clock driver 'command' found; clock.command expected too")
 
 
 def filled(command: tuple[str, ...], values: Mapping[str, object]) -> list[str]:

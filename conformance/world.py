@@ -103,6 +103,11 @@ class World:
         """The market's time as the suite has moved it, nanoseconds since 1970."""
         return self.feed.now
 
+    @property
+    def exact(self) -> bool:
+        """Whether open and close happen at a place in the feed's stream, to the tick."""
+        return self.clock.exact
+
     def within(self, seconds: float) -> float:
         """Return a deadline of the case's own as --timeout-scale makes it."""
         return seconds * self.scale
@@ -204,6 +209,10 @@ class World:
     async def to(self, time: str, *, day: str = "") -> None:
         """Go to a time on the present day, or another; nothing in between is sent."""
         ts = self._moment(time, day)
+        if self.clock.restarts and self.live:
+            raise Inconclusive(
+                f"the clock driver {self.clock.name} cannot move the time under live clients"
+            )
         self.wire.note(f"the market's time becomes {moment(ts):%a %Y-%m-%d %H:%M:%S}")
         await self.clock.to(self.stage, ts)
 
