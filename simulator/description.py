@@ -95,7 +95,6 @@ def describe(paths: Sequence[Path], *, table: InstrumentTable) -> Description:
         rows_of += np.bincount(batch.instrument, minlength=len(rows_of))
         rates.count(batch.ts)
     by_rows = zip(recording.instruments.values(), rows_of.tolist(), strict=True)
-    said = {footer.get("simulated") for footer in recording.metadata}
     return Description(
         files=tuple(
             FileDescription(path, path.stat().st_size, footer, manifest_of(path))
@@ -110,7 +109,7 @@ def describe(paths: Sequence[Path], *, table: InstrumentTable) -> Description:
         seconds=rates.seconds,
         columns=recording.figure_columns,
         ignored=recording.ignored_columns,
-        simulated=True if True in said else None if None in said else False,
+        simulated=recording.simulated,
     )
 
 

@@ -84,6 +84,12 @@ class Recording:
         self.days: dict[date, int] = dict(sorted(days.items()))
         """The days in India that have rows, in order, and how many."""
 
+    @property
+    def simulated(self) -> bool | None:
+        """Whether some of it was made up; None where a file does not say."""
+        said = {footer.get("simulated") for footer in self.metadata}
+        return True if True in said else None if None in said else False
+
     @classmethod
     def open(
         cls, paths: Sequence[Path], *, instruments: InstrumentTable, sort: bool = False

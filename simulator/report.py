@@ -12,7 +12,7 @@ import msgspec
 from simulator.lateness import Lateness
 from streamer.ist import ist_clock, ist_datetime, ist_rfc3339
 
-__all__ = ["Outcome", "Standing", "report", "speed_text", "summary"]
+__all__ = ["Outcome", "Standing", "report", "speed_text", "summary", "summary_lines"]
 
 _MS = 1_000_000
 _SECOND = 1_000_000_000
@@ -103,19 +103,23 @@ def progress_line(now: Standing) -> str:
 
 def summary(now: Standing) -> str:
     """Return what happened, in some lines."""
+    return "\n".join(f"{name:<9} {text}" for name, text in summary_lines(now))
+
+
+def summary_lines(now: Standing) -> list[tuple[str, str]]:
+    """Return what happened: for each line what it is about, and the rest."""
     sent = f"{now.updates_sent:,} sent on the feed"
     if now.updates_replaced:
         sent += f", {now.updates_replaced:,} replaced by newer ones for slow connections"
     wanted = "no duration wanted" if now.wanted_ns is None else f"{_seconds(now.wanted_ns)} wanted"
     passes = "" if now.passes_wanted == 1 else f", {now.passes} whole passes"
-    lines = [
+    return [
         ("Window", f"{ist_datetime(now.start)} to {ist_datetime(now.reached)} IST{passes}"),
         ("Updates", f"{now.updates:,} played, {sent}"),
         ("Duration", f"{wanted}, {_seconds(now.actual_ns)} actual"),
         ("Lateness", _lateness_text(now.lateness)),
         ("Ended", f"{now.outcome}: {now.why}"),
     ]
-    return "\n".join(f"{name:<9} {text}" for name, text in lines)
 
 
 def _seconds(ns: int) -> str:
