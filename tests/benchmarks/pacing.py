@@ -98,15 +98,18 @@ async def take_from_feed(url: str) -> Arrivals:
         ]
 
 
+def processor_s(pid: int) -> float:
+    """Return the processor time that a process has used; an `OSError` where that is not told."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 async def core_share(pid: int) -> float:
     """Follow a process until cancelled; return how much of a core it takes, NaN if not told."""
     looks: list[tuple[float, float]] = []
     try:
         while True:
-            text = Path(f"/proc/{pid}/stat").read_text()
-            user, system = text.rpartition(")")[2].split()[11:13]
-            used_s = (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-            looks.append((time.monotonic(), used_s))
+            looks.append((time.monotonic(), processor_s(pid)))
             await asyncio.sleep(0.5)
     except (asyncio.CancelledError, OSError):
         pass
