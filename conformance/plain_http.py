@@ -195,13 +195,18 @@ class RawSocket:
             raise ConnectionError("the connection ended") from None
 
     async def wait_close(self) -> int | None:
-        """Read until the end; return the code of the close frame, None if there was none."""
+        """
+        Read until the end; return the code of the close frame, None if there was none.
+
+        A close frame is answered, as a client does.
+        """
         code: int | None = None
         with contextlib.suppress(ConnectionError):
             while True:
                 opcode, payload = await self.read_frame()
                 if opcode == 8 and code is None:
                     code = struct.unpack("!H", payload[:2])[0] if len(payload) >= 2 else 1005
+                    await self.send_frame(8, payload[:2])
         return code
 
 
