@@ -67,6 +67,9 @@ class Programme:
     def go(self, place: Place) -> None:
         """Go to a place of the replay; the next burst has ``jumped`` set."""
         self._replay.go(place)
+        # A replay that moves on from day to day may be in another one now.
+        self.start, self.end = self._replay.start, self._replay.end
+        self._last_second = self.end - self.end % _SECOND_NS
         self._begin_at(place.ts)
         self._jumped = True
 

@@ -79,7 +79,14 @@ class _ReplayRun(Run):
     def __init__(
         self, options: ReplayOptions, recording: Recording, replay: Replay, table: InstrumentTable
     ) -> None:
-        super().__init__(options, replay, recording.instruments, table, passes=options.passes)
+        super().__init__(
+            options,
+            replay,
+            recording.instruments,
+            table,
+            passes=options.passes,
+            simulated=recording.simulated,
+        )
         self._paths = tuple(str(path) for path in options.files)
         self._stays_up = options.hold
 

@@ -53,6 +53,10 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         outcome: How it stands.
         why: In words.
         paused: Whether somebody has paused it.
+        days: How many days of a live market were played to their end; None
+            for a replay.
+        began_at: Simulated time at which a live market began; its window is
+            the present day.
 
     """
 
@@ -75,6 +79,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     why: str
     paused: bool = False
+    days: int | None = None
+    began_at: int | None = None
 
 
 def speed_text(speed: str) -> str:
@@ -85,11 +91,9 @@ def speed_text(speed: str) -> str:
 def progress_line(now: Standing) -> str:
     """Return how it stands, in one line."""
     parts = [
-        f"{ist_clock(now.reached)} IST",
+        f"{ist_clock(now.reached) if now.days is None else ist_datetime(now.reached)} IST",
         "paused" if now.paused else speed_text(now.speed),
-        f"{now.updates:,}/{now.updates_in_window:,} updates"
-        if now.passes_wanted == 1
-        else f"pass {now.passes + 1}, {now.updates:,} updates",
+        _progress(now),
         f"{now.updates_sent:,} sent",
         f"{now.clients} client{'' if now.clients == 1 else 's'}",
     ]
@@ -99,6 +103,14 @@ def progress_line(now: Standing) -> str:
     if now.outcome is Outcome.WAITING:
         parts.append(now.why)
     return " · ".join(parts)
+
+
+def _progress(now: Standing) -> str:
+    if now.days is not None:
+        return f"day {now.days + 1}, {now.updates:,} updates"
+    if now.passes_wanted == 1:
+        return f"{now.updates:,}/{now.updates_in_window:,} updates"
+    return f"pass {now.passes + 1}, {now.updates:,} updates"
 
 
 def summary(now: Standing) -> str:
@@ -113,8 +125,11 @@ def summary_lines(now: Standing) -> list[tuple[str, str]]:
         sent += f", {now.updates_replaced:,} replaced by newer ones for slow connections"
     wanted = "no duration wanted" if now.wanted_ns is None else f"{_seconds(now.wanted_ns)} wanted"
     passes = "" if now.passes_wanted == 1 else f", {now.passes} whole passes"
+    if now.days is not None:
+        passes = f", {now.days} whole day{'' if now.days == 1 else 's'}"
+    start = now.start if now.began_at is None else now.began_at
     return [
-        ("Window", f"{ist_datetime(now.start)} to {ist_datetime(now.reached)} IST{passes}"),
+        ("Window", f"{ist_datetime(start)} to {ist_datetime(now.reached)} IST{passes}"),
         ("Updates", f"{now.updates:,} played, {sent}"),
         ("Duration", f"{wanted}, {_seconds(now.actual_ns)} actual"),
         ("Lateness", _lateness_text(now.lateness)),
@@ -148,6 +163,7 @@ def report(now: Standing, *, exit_status: int | None = None) -> dict[str, Any]:
         "speed": "max" if now.speed == "max" else float(now.speed),
         "passes": now.passes,
         "passes_wanted": now.passes_wanted,
+        "days": now.days,
         "updates_in_window": now.updates_in_window,
         "updates": now.updates,
         "updates_sent": now.updates_sent,

@@ -12,9 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import json
 import logging
-import os
 import signal
 import sys
 import tempfile
@@ -30,6 +28,7 @@ import click
 import msgspec
 
 from simulator.announcements import Announcements
+from simulator.circumstances import of_this_process
 from simulator.clock import SimClock, parse_rate
 from simulator.commands import Command
 from simulator.control import LOGON_PATH, ControlServer
@@ -43,6 +42,7 @@ from simulator.programme import Programme
 from simulator.progress import Progress
 from simulator.replay import Replay
 from simulator.report import Outcome, Standing, progress_line, report, summary
+from simulator.run_report import RunReport
 from simulator.sockets import address_of, open_listener
 from simulator.streamer_process import StreamerProcess
 from simulator.timer import DeadlineTimer
@@ -82,7 +82,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     feed_port: int = 4509
     control_port: int = 4510
     db: Path
-    report: Path | None = None
+    reports: tuple[Path, ...] = ()
     plan: tuple[Planned, ...] = ()
     seed: int = 0
     ledger: Path | None = None
@@ -111,6 +111,7 @@ class Run(ABC):
         instruments: All that may occur in it.
         table: What the streaming server knows of itself.
         passes: How often the window is played; None for ever.
+        simulated: Whether the data are made up; None where nobody says.
         refusals: Commands of the control port that cannot be carried out, and why.
 
     """
@@ -132,6 +133,7 @@ class Run(ABC):
         table: InstrumentTable,
         *,
         passes: int | None = 1,
+        simulated: bool | None = True,
         refusals: Mapping[type[Command], str] | None = None,
     ) -> None:
         self._options = options
@@ -163,6 +165,12 @@ class Run(ABC):
             passes=passes,
             wait_for_sockets=waits,
             tell=self._tell,
+        )
+        self._report = RunReport(
+            options.reports,
+            circumstances=of_this_process(simulated=simulated),
+            lateness=self._player.lateness,
+            elapsed=lambda: self._player.running_ns,
         )
         self._desk = Desk(
             player=self._player,
@@ -272,14 +280,7 @@ class Run(ABC):
 
     async def _until_something_ends_it(self) -> None:
         """Return when the replay is over, interrupted, or can go on no more."""
-        watches: list[Coroutine[Any, Any, None]] = [
-            self._play(),
-            self._player.run(),
-            self._watch_interrupt(),
-        ]
-        if self._streamer is not None:
-            watches.append(self._watch_streamer(self._streamer))
-        tasks = [asyncio.create_task(watch) for watch in watches]
+        tasks = [asyncio.create_task(watch) for watch in self._watches()]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -288,6 +289,15 @@ class Run(ABC):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _watches(self) -> list[Coroutine[Any, Any, None]]:
+        """Return what runs meanwhile; the first that returns or fails ends everything."""
+        watches = [self._play(), self._player.run(), self._watch_interrupt()]
+        if self._streamer is not None:
+            watches.append(self._watch_streamer(self._streamer))
+        if self._options.reports:
+            watches.append(self._report.watch())
+        return watches
 
     async def _play(self) -> None:
         if self._streamer is not None:
@@ -328,7 +338,8 @@ class Run(ABC):
         return (self._note_on_start(), self._note_on_faults())
 
     def _tell(self, event: str, details: Mapping[str, object]) -> None:
-        """Tell an event of the player to those who listen."""
+        """Tell an event of the player or the feed to those who listen, and to the reports."""
+        self._report.note(event, ist_rfc3339(self._player.now), details)
         self._announcements.tell(event, details)
 
     async def _wait_for_start(self) -> None:
@@ -449,16 +460,8 @@ class Run(ABC):
         }
 
     def _write_report(self, status: int | None) -> None:
-        path = self._options.report
-        if path is None:
-            return
-        text = json.dumps(report(self._standing(), exit_status=status), indent=2)
-        try:
-            part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-            part.write_text(text + "\n", encoding="utf-8")
-            part.replace(path)
-        except OSError as error:
-            click.echo(f"Cannot write the report to {path}: {error.strerror}", err=True)
+        for failure in self._report.write(self._standing(), status):
+            click.echo(failure, err=True)
 
     def _log_above_progress(self) -> None:
         self._progress.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
