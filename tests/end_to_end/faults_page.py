@@ -110,10 +110,10 @@ $ odin-sim ctl fault clear drop
 ```
 
 Without a time it begins at once and comes once; a seek or a loop that leads out of its time ends
-it. With a time it is planned as by `--fault`. Lengths are simulated: while the clock stands, they last.
-`clear` ends everything that runs, `clear NAME` what runs of that name, `clear NUMBER` one of the
-list, also one that is yet to come; what is cleared does not come again. Up to 1,000 may be planned.
-The console page does the same, and so do `POST /control` and `GET /faults`
+it. With a time it is planned as by `--fault`. Lengths are simulated: while the clock stands, they
+last. `clear` ends everything that runs, `clear NAME` what runs of that name, `clear NUMBER` one of
+the list, also one that is yet to come; what is cleared does not come again. Up to 1,000 may be
+planned. The console page does the same, and so do `POST /control` and `GET /faults`
 ([replaying.md](replaying.md#control-api)); `GET /events` tells what begins and ends.
 
 A replay without `--hold`, `--feed-only` or faults has a streaming server that ends with a logoff,

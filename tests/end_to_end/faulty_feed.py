@@ -11,11 +11,11 @@ import asyncio
 import json
 import time
 from collections import defaultdict
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from websockets.asyncio.client import connect
@@ -40,11 +40,13 @@ from streamer.odin.messages import ServerMessage
 from streamer.server import ServerSettings, StreamServer
 from streamer.store import ClientStore
 from streamer.upstream import Upstream, UpstreamSettings
-from tests.simulator.tapes import OPEN, SECOND, counted_rows, open_tape
+from tests.simulator.tapes import OPEN, SECOND, Row, counted_rows, open_tape
 
 DEADLINE_S = 20.0
 SPEED = 4
+USER = "STREAMER"
 LENGTH_S = 8
+LEDGER = "ledger.jsonl"
 
 IMPATIENT = UpstreamSettings(
     open_timeout_s=0.3,
@@ -135,15 +137,25 @@ class Outcome(msgspec.Struct, frozen=True):
         return "in order"
 
 
-async def run_with(plan: Sequence[Planned], folder: Path) -> Outcome:
-    """Play the tape with faults to one client; return what became of it."""
-    rows = counted_rows(LENGTH_S * 100)
+class Stage(NamedTuple):
+    """A feed that can be played, and a streaming server that is logged on to it."""
+
+    feed: FeedServer
+    feed_url: str
+    player: Player
+    streamer: Streamer
+    ledger: Ledger
+
+
+@asynccontextmanager
+async def stage(
+    rows: Sequence[Row], plan: Sequence[Planned], folder: Path, *, length_s: int = LENGTH_S
+) -> AsyncIterator[Stage]:
+    """Set up a feed of rows with faults, its ledger in ``ledger.jsonl``, and a server on it."""
     recording = open_tape(folder / "tape.parquet", rows)
-    replay = Replay(recording, start=OPEN, end=OPEN + LENGTH_S * SECOND)
+    replay = Replay(recording, start=OPEN, end=OPEN + length_s * SECOND)
     programme = Programme(replay, start=replay.start, end=replay.end)
-    ledger = Ledger(folder / "ledger.jsonl")
-    quotes: list[Figures] = []
-    recorded = _recorded(rows)
+    ledger = Ledger(folder / LEDGER)
     async with AsyncExitStack() as stack:
         stack.callback(ledger.close)
         feed = FeedServer(
@@ -161,11 +173,27 @@ async def run_with(plan: Sequence[Planned], folder: Path) -> Outcome:
             feed=feed,
             timer=timer,
         )
-        streamer = _Streamer(folder, f"ws://127.0.0.1:{listener.getsockname()[1]}")
+        feed_url = f"ws://127.0.0.1:{listener.getsockname()[1]}"
+        streamer = Streamer(folder, feed_url)
         await streamer.start(stack)
         _run(stack, player.run())
         async with asyncio.timeout(DEADLINE_S):
             await feed.wait_logged_on()
+        yield Stage(feed, feed_url, player, streamer, ledger)
+
+
+def ledger_of(folder: Path) -> list[dict[str, Any]]:
+    """Return the lines of a stage's ledger, as far as it was flushed."""
+    return [json.loads(line) for line in (folder / LEDGER).read_text().splitlines()]
+
+
+async def run_with(plan: Sequence[Planned], folder: Path) -> Outcome:
+    """Play the tape with faults to one client; return what became of it."""
+    rows = counted_rows(LENGTH_S * 100)
+    quotes: list[Figures] = []
+    recorded = _recorded(rows)
+    async with stage(rows, plan, folder) as (feed, _, player, streamer, ledger):
+        async with asyncio.timeout(DEADLINE_S):
             async with connect(streamer.url("reader"), max_queue=None) as client:
                 await client.send(
                     json.dumps({"action": "subscribe", "stocks": ["RELIANCE", "SBIN"]})
@@ -183,8 +211,8 @@ async def run_with(plan: Sequence[Planned], folder: Path) -> Outcome:
                 snapshots: list[Figures] = []
                 await _read_until(late, snapshots, set(recorded[-2:]))
         ledger.flush()
-        noted = [json.loads(line) for line in (folder / "ledger.jsonl").read_text().splitlines()]
         line = streamer.line
+        noted = ledger_of(folder)
         return Outcome(quotes, recorded, line.reconnects, line.unusable, noted, snapshots)
 
 
@@ -224,7 +252,7 @@ def _run(stack: AsyncExitStack, work: Any) -> None:
     stack.push_async_callback(end)
 
 
-class _Streamer:
+class Streamer:
     """The server as its own composition puts it together, with an impatient line to the feed."""
 
     def __init__(self, folder: Path, feed_url: str) -> None:
@@ -248,7 +276,7 @@ class _Streamer:
         )
         self.line = Upstream(
             feed_url,
-            user="TESTER",
+            user=USER,
             key="",
             on_messages=self._take,
             on_state=self.server.upstream,

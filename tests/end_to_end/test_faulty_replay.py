@@ -38,7 +38,10 @@ async def test_a_replay_goes_through_its_faults(tape: Path) -> None:
         assert "3 faults are planned; random numbers come from seed 7." in sim.printed
     figures = [(quote["token"], quote["data"]["ltp"]) for quote in client.of_type("market_data")]
     recorded = [(str(token), round(price, 2)) for _, token, price in counted_rows(1000)]
-    assert [each for each in recorded if each in set(figures)] == figures
+    # A server that falls behind may tell its stocks in another order, each in its own.
+    for token in {token for token, _ in figures}:
+        told = [each for each in figures if each[0] == token]
+        assert [each for each in recorded if each in set(told)] == told
     assert set(figures[-2:]) == set(recorded[-2:])
     assert 500 < len(figures) < 900
     lines = [json.loads(line) for line in ledger.read_text().splitlines()]
