@@ -156,7 +156,7 @@ def _course(
     for event in faults:
         if event.phase == "begins":
             at = event.after_ns / _SECOND
-            chart.line([(at, low), (at, high)], "fault", f"{event.fault} at {event.time}")
+            chart.line([(at, low), (at, high)], "fault", event.fault)
     for mark, path in paths.items():
         chart.line(path, mark)
     return chart.svg()

@@ -52,6 +52,7 @@ def test_help_imports_nothing_heavy() -> None:
         (["--symbols", ", ,"], "no symbol"),
         (["--port", "70000"], "65535"),
         (["--report", "/no/such/folder/report.json"], "no folder"),
+        (["--report", "report.txt"], "ends in .json or .html"),
         (["--from", "11:00", "--to", "10:00"], "not after its start"),
         (["--symbols", "NONSUCH"], "'NONSUCH' is not in the recording"),
     ],

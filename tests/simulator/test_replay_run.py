@@ -174,6 +174,24 @@ async def test_a_paced_replay_takes_its_time(tape: Path) -> None:
         assert "Lateness  p50" in sim.printed
 
 
+async def test_one_run_is_told_to_programs_and_to_people(tape: Path) -> None:
+    """Both reports, with the faults that happened and under which circumstances."""
+    shown = tape.with_name("report.html")
+    options = ("--speed", "20", "--feed-only", "--fault", "mute@09:15:02+3s")
+    async with replaying(tape, *options, "--report", str(shown)) as sim:
+        assert await sim.ended() == 0, sim.printed
+        report = sim.report()
+        assert [event["phase"] for event in report["faults"]] == ["begins", "ends"]
+        assert report["faults"][0]["time"].startswith("2025-09-04T09:15:02")
+        assert 0 < report["faults"][0]["after_s"] < report["faults"][1]["after_s"]
+        assert report["command"].startswith("odin-sim replay ")
+        assert report["simulated"] is None
+        text = shown.read_text("utf-8")
+        assert "completed: the whole window was replayed" in text
+        assert "<title>mute@09:15:02+3s</title>" in text
+        assert 'aria-label="Lateness over the run"' in text
+
+
 async def test_the_feed_alone_serves_any_client(tape: Path) -> None:
     """The clock starts with the first logon; the summary counts all passes."""
     options = ("--feed-only", "--speed", "max", "--loop", "3", "--start-on", "first-client")
