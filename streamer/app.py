@@ -24,15 +24,17 @@ from typing import Final
 import msgspec
 
 from streamer.access import AccessList
+from streamer.admin import Admin
 from streamer.clock import FeedClock, WallClock
 from streamer.config import Config
 from streamer.connection import HubSettings
-from streamer.errors import ConfigError, StoreError
+from streamer.errors import OdinError, StoreError
 from streamer.hub import Hub
 from streamer.journal import Event, Journal
 from streamer.loading import instrument_table, trading_calendar
 from streamer.odin.framing import Dialect
 from streamer.odin.messages import Logoff, ServerMessage
+from streamer.reloading import Reloaded, Reloader
 from streamer.server import ServerSettings, StreamServer
 from streamer.store import ClientStore
 from streamer.upstream import Upstream, UpstreamSettings
@@ -135,8 +137,13 @@ class _App:
             feed_stats=lambda: self._upstream.stats(),
             journal=self._journal,
             access=access,
+            admin=Admin(config.admin_token, self._reload) if config.admin_token else None,
             now=now,
         )
+        self._reloader = Reloader(
+            config, relist=self._server.relist, replace_access=self._server.replace_access
+        )
+        self._reloads: set[asyncio.Task[None]] = set()
         self._upstream = Upstream(
             config.upstream,
             user=config.upstream_user,
@@ -210,17 +217,24 @@ class _App:
         self.end(ending)
 
     def _on_hangup(self) -> None:
-        path = self._config.tokens
-        if path is None:
+        if not self._reloader.has_files:
             self.end(Ending("SIGHUP"))
             return
+        task = asyncio.create_task(self._reload_or_log())
+        # The loop itself holds tasks weakly.
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+
+    async def _reload_or_log(self) -> None:
+        with contextlib.suppress(OdinError):
+            await self._reload()
+
+    async def _reload(self) -> Reloaded:
         try:
-            access = AccessList.load(path)
-        except ConfigError as error:
-            _logger.error("the tokens stay as they were: %s", error)
-            return
-        _logger.info("%d tokens read from %s", len(access), path)
-        self._server.replace_access(access)
+            return await self._reloader.reload()
+        except OdinError as error:
+            _logger.error("tokens and instruments stay as they were: %s", error)
+            raise
 
     def _emit(self, event: Event) -> None:
         try:

@@ -157,6 +157,11 @@ def cli() -> None:
 )
 @_option("--tokens", "File of access tokens; without it everybody may connect.", type=_FILE)
 @_option(
+    "--admin-token",
+    "Token that POST /api/admin/reload asks for; without it there is no such door. Better set in "
+    "the environment, where other users of the machine do not see it.",
+)
+@_option(
     "--closed-policy",
     "What a subscribe gets while the market is closed.",
     type=click.Choice(["accept", "reject"]),
@@ -222,7 +227,7 @@ def serve(**options: Any) -> None:
 
     SIGTERM and Ctrl-C end it gracefully: clients are told, then closed one
     after the other. A second one ends it at once. SIGHUP reads the tokens
-    again. The exit status is 0 after a clean end, 1 after a failure, 2 for
+    and the instruments again. The exit status is 0 after a clean end, 1 after a failure, 2 for
     wrong usage, 130 after Ctrl-C.
     """
     options["origin"] = tuple(origin.lower().rstrip("/") for origin in options["origin"])

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from streamer.access import MIN_TOKEN_CHARACTERS
 from streamer.errors import ConfigError
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -46,6 +47,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     calendar: Path | None = None
     origin: tuple[str, ...] = ()
     tokens: Path | None = None
+    admin_token: str = ""
     closed_policy: Literal["accept", "reject"] = "accept"
     session_ttl: float = 30 * 86400.0
     max_subscriptions: int = 5000
@@ -70,6 +72,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(
                 f"upstream is {self.upstream!r}; expected a WebSocket address such as "
                 "ws://127.0.0.1:4509"
+            )
+
+        token = self.admin_token
+        if token and (len(token) < MIN_TOKEN_CHARACTERS or not token.isascii() or " " in token):
+            raise ConfigError(
+                f"admin_token has {len(token)} characters, or some that a header cannot carry; "
+                f"expected {MIN_TOKEN_CHARACTERS} or more, ASCII without blanks"
             )
 
     def session_file(self, environ: Mapping[str, str]) -> Path:

@@ -37,6 +37,7 @@ from streamer.outbox import text_frame
 from streamer.protocol import FEATURES, INSTRUCTIONS, Request, encode_reply, parse_request
 from streamer.quotes import Quote
 from streamer.register import Register
+from streamer.relisting import Relisting, compare
 from streamer.subscriptions import subscribe, subscribed, unsubscribe
 
 UpstreamState = Literal["connected", "connecting", "stale", "down"]
@@ -131,6 +132,7 @@ class Hub:
         return {
             "connections": self.connections,
             "clients": self.clients,
+            "instruments": len(self.instruments),
             "instruments_subscribed": len(self._interest),
             "instruments_asked_of_feed": len(self._interest.wanted()),
             "updates": self.updates,
@@ -337,6 +339,33 @@ class Hub:
         """Note how the connection to the feed fares."""
         self._pass_time(now)
         self.upstream_state = state
+
+    # --- the list of instruments
+
+    def relist(self, instruments: InstrumentTable, now: int) -> Relisting:
+        """
+        Take another list of instruments; return what is different in it.
+
+        Subscriptions are to identities, not to symbols: they go on under new
+        ones. One to an instrument that has vanished rests, and is back with it
+        (rule P-1).
+        """
+        self._pass_time(now)
+        relisting = compare(self.instruments, instruments)
+        self.instruments = instruments
+        for key, quote in self._quotes.items():
+            quote.rename(instruments.get(key) or quote.instrument)
+        for client, come, gone in self._register.relist(relisting.come, relisting.gone):
+            connection = client.connection
+            if connection is None:
+                continue
+            self._interest.remove(gone, connection)
+            for key in gone:
+                connection.outbox.drop_quote(key)
+            for key in come:
+                self._interest.add(key, connection)
+            self._send_last_quotes(connection, come)
+        return relisting
 
     # --- time
 

@@ -77,20 +77,13 @@ class Quote:
     )
 
     def __init__(self, instrument: Instrument) -> None:
-        self.instrument = instrument
         self.seq = 0
         self.touchline: Touchline | None = None
         self.day: date | None = None
         """The trading day that the figures belong to, in IST."""
         self.processed = 0
         """Market time at which the newest update was processed."""
-        names = b'"symbol":%b,"token":"%d","exchange":%b,' % (
-            msgspec.json.encode(instrument.symbol),
-            instrument.token,
-            msgspec.json.encode(instrument.exchange),
-        )
-        self._data_head = b"{" + names + b'"ltp":'
-        self._envelope_head = b'{"type":"market_data",' + names + b'"data":'
+        self.rename(instrument)
         self._day_open = self._day_high = self._day_low = 0
         self._year_high = self._year_low = 0
         self._volume = 0
@@ -98,6 +91,17 @@ class Quote:
         self._close_text = b""
         self._range: tuple[object, ...] = ()
         self._range_text = b""
+
+    def rename(self, instrument: Instrument) -> None:
+        """Go on under what the instrument is called now; its identity is the same."""
+        self.instrument = instrument
+        names = b'"symbol":%b,"token":"%d","exchange":%b,' % (
+            msgspec.json.encode(instrument.symbol),
+            instrument.token,
+            msgspec.json.encode(instrument.exchange),
+        )
+        self._data_head = b"{" + names + b'"ltp":'
+        self._envelope_head = b'{"type":"market_data",' + names + b'"data":'
 
     def begin_day_anew(self) -> None:
         """Forget the figures but not ``seq``: the feed's time went back (rule H-5)."""

@@ -9,7 +9,7 @@ disk is the store's business; here it is only said what must get there.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from typing import Final
 
 from streamer.clients import ClientChanges, ClientRecord
@@ -93,6 +93,30 @@ class Register:
         for _ in range(min(HOUSEKEEPING_CLIENTS, len(left))):
             self._look_after(left.popleft(), now)
         self.next_look = now + seconds(1.0 if left else HOUSEKEEPING_S)
+
+    def relist(
+        self, come: Set[InstrumentKey], gone: Set[InstrumentKey]
+    ) -> list[tuple[Client, list[InstrumentKey], list[InstrumentKey]]]:
+        """
+        Keep each client to what it subscribed, of a list of instruments that is another now.
+
+        Returns:
+            The clients for which that matters, with what of theirs is listed
+            again and what no longer. Nothing has to be saved: a client's record
+            has both.
+
+        """
+        affected = []
+        for client in self._clients.values():
+            lost = [key for key in client.subscriptions if key in gone]
+            found = [key for key in client.unlisted if key in come]
+            if lost or found:
+                client.unlisted = (*(key for key in client.unlisted if key not in come), *lost)
+                for key in lost:
+                    del client.subscriptions[key]
+                client.subscriptions.update(dict.fromkeys(found))
+                affected.append((client, found, lost))
+        return affected
 
     def take_changes(self) -> ClientChanges:
         """Return what must be durable before anything queued is written (rule P-2)."""

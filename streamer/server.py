@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -27,6 +27,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import CONNECTING, OPEN
 
 from streamer.access import AccessList, digest_token
+from streamer.admin import RELOAD_PATH, Admin
 from streamer.clients import ClientChanges
 from streamer.connection import Connection, Refusal
 from streamer.errors import StoreError
@@ -41,11 +42,13 @@ from streamer.handshake import (
 from streamer.health import health
 from streamer.http_pages import Pages, json_response
 from streamer.hub import SLOW_CONSUMER, Hub, UpstreamState
+from streamer.instruments import InstrumentTable
 from streamer.journal import Journal
 from streamer.links import Link, StallWatch, StreamSocket
 from streamer.listening import BACKLOG, listen, port_of, url_host
 from streamer.odin.messages import ServerMessage
 from streamer.odin.tags import InstrumentKey
+from streamer.relisting import Relisting
 
 _logger = logging.getLogger("streamer")
 
@@ -93,6 +96,7 @@ class StreamServer:
         feed_stats: Returns how the line to the feed has fared.
         journal: Is told what happens.
         access: The valid tokens; None lets everybody in.
+        admin: Answers the operator's requests; None where there is no such door.
         now: The machine's time in UNIX nanoseconds.
 
     """
@@ -107,6 +111,7 @@ class StreamServer:
         feed_stats: Callable[[], Mapping[str, object]] = dict,
         journal: Journal | None = None,
         access: AccessList | None = None,
+        admin: Admin | None = None,
         now: Callable[[], int] = time.time_ns,
     ) -> None:
         self.port = settings.port
@@ -118,6 +123,7 @@ class StreamServer:
         self._change_interest = change_interest
         self._journal = journal or Journal()
         self._access = access
+        self._admin = admin
         self._now = now
         self._pages = Pages(
             health=lambda: health(hub, now(), store_problem=self.store_problem),
@@ -230,6 +236,12 @@ class StreamServer:
             if digest is None or access.principal(digest) != link.socket.principal:
                 self._hub.end(connection, ACCESS_REVOKED, "access revoked", now)
         self.flush()
+
+    def relist(self, instruments: InstrumentTable) -> Relisting:
+        """Take another list of instruments; return what is different in it."""
+        relisting = self._hub.relist(instruments, self._now())
+        self.flush()
+        return relisting
 
     # --- the feed
 
@@ -351,13 +363,17 @@ class StreamServer:
 
     # --- clients
 
-    def _answer_handshake(self, socket: ServerConnection, request: Request) -> Response | None:
+    def _answer_handshake(
+        self, socket: ServerConnection, request: Request
+    ) -> Response | Awaitable[Response] | None:
         """Answer a plain HTTP request or refuse a handshake; None lets the upgrade happen."""
         assert isinstance(socket, StreamSocket)
         path, query = split_target(request.path)
         headers = request.headers
+        if path == RELOAD_PATH and self._admin is not None:
+            return self._admin.answer(request.method, headers)
         if path != STREAM_PATH:
-            return self._pages.answer(getattr(request, "method", "GET"), path, query, headers)
+            return self._pages.answer(request.method, path, query, headers)
         if "websocket" not in ",".join(headers.get_all("Upgrade")).lower():
             refusal = Refusal.because(426, "invalid_request", "This path speaks WebSocket only")
             return json_response(refusal.status, refusal.body, Upgrade="websocket")

@@ -26,7 +26,7 @@ class Program:
     ``odin-streamer serve --events`` with sessions in ``folder``.
 
     ``events`` are those read so far, ``log`` is what it wrote to standard
-    error, whole once the program has ended.
+    error so far, whole once the program has ended.
     """
 
     def __init__(
@@ -106,9 +106,19 @@ class Program:
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def http(self, path: str) -> tuple[int, Any]:
+    async def logged(self, text: str) -> None:
+        """Wait until the log holds a text."""
+        async with asyncio.timeout(START_S):
+            while text not in self.log:
+                assert not self._reading.done(), f"ended without logging {text!r}: {self.log}"
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def http(
+        self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET"
+    ) -> tuple[int, Any]:
         """Send a plain HTTP request; return status and JSON body."""
-        status, _, body = await http(self.port, path)
+        status, _, body = await http(self.port, path, headers, method)
         return status, json.loads(body)
 
     @asynccontextmanager
@@ -122,9 +132,14 @@ class Program:
         stdout, stderr = self._process.stdout, self._process.stderr
         assert stdout is not None
         assert stderr is not None
-        log = asyncio.create_task(stderr.read())
+        log = asyncio.create_task(self._read_log(stderr))
         async for line in stdout:
             self.events.append(json.loads(line))
             self._changed.set()
-        self.log = (await log).decode()
+        await log
         self._changed.set()
+
+    async def _read_log(self, stderr: asyncio.StreamReader) -> None:
+        async for line in stderr:
+            self.log += line.decode()
+            self._changed.set()

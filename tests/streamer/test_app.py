@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -255,7 +256,8 @@ async def test_hangup_reads_the_tokens_again(tmp_path: Path) -> None:
             await bob.next()
             await asyncio.to_thread(path.write_text, "broken\n")
             program.send_signal(signal.SIGHUP)
-            for client in (alice, bob, alice, bob):
+            await program.logged("tokens and instruments stay as they were")
+            for client in (alice, bob):
                 assert (await client.ask({"action": "ping"}))["type"] == "pong"
             await asyncio.to_thread(path.write_text, "other-token bob\n")
             program.send_signal(signal.SIGHUP)
@@ -264,8 +266,88 @@ async def test_hangup_reads_the_tokens_again(tmp_path: Path) -> None:
         program.send_signal(signal.SIGTERM)
         assert await program.end() == 0
         assert "first-token" not in program.log
-        assert "the tokens stay as they were" in program.log
         assert "1 tokens read" in program.log
+
+
+HEADER = "exchange,token,symbol,series,isin\n"
+OLD_LIST = HEADER + "NSE,900001,OLDNAME,EQ,INE000A01001\nNSE,900002,GOING,EQ,INE000B01009\n"
+NEW_LIST = HEADER + "NSE,900001,NEWNAME,EQ,INE000A01001\nNSE,900003,GOING,BE,INE000B01009\n"
+
+
+@pytest.mark.parametrize("how", ["signal", "request"])
+async def test_instruments_are_read_again(tmp_path: Path, how: str) -> None:
+    """A subscription goes on under a new symbol, one to what has vanished rests; both are told."""
+    path = tmp_path / "list.csv"
+    await asyncio.to_thread(path.write_text, OLD_LIST)
+    options = (*FEED_CLOCK, "--instruments", str(path))
+    environ = {"ODIN_STREAMER_ADMIN_TOKEN": "admin-secret"}
+    renamed, going = (1, 900001), (1, 900002)
+    async with FeedPeer(time=at("10:00")) as feed:
+        async with Program(tmp_path, *options, upstream=feed.url, environ=environ) as program:
+            async with program.client() as client:
+                await client.next()
+                await client.subscribe("OLDNAME", "GOING")
+                await feed.wait_for_interest(renamed, going)
+                feed.send(touchline(renamed, lut=at("10:00")))
+                assert (await client.until("market_data"))["symbol"] == "OLDNAME"
+                await asyncio.to_thread(path.write_text, NEW_LIST)
+                if how == "signal":
+                    program.send_signal(signal.SIGHUP)
+                else:
+                    status, answer = await reload(program, "admin-secret")
+                    assert status == 200
+                    assert (answer["added"], answer["tokens"]) == (1, None)
+                    assert answer["renamed"] == [
+                        {
+                            "exchange": "NSE",
+                            "token": "900001",
+                            "from": "OLDNAME",
+                            "to": "NEWNAME",
+                            "isin_changed": False,
+                        }
+                    ]
+                    [gone] = answer["vanished"]
+                    assert (gone["symbol"], gone["successor"]) == (
+                        "GOING",
+                        {"token": "900003", "symbol": "GOING"},
+                    )
+                await program.logged("renamed: OLDNAME (NSE) is NEWNAME (NSE) now, token 900001")
+                await program.logged("vanished: GOING (NSE), token 900002, is listed no more")
+                await feed.wait_for_interest(renamed)
+                feed.send(touchline(renamed, volume=9_000_000, lut=at("10:00")))
+                quote = await client.until("market_data")
+                assert (quote["symbol"], quote["seq"]) == ("NEWNAME", 2)
+                reply = await client.ask({"action": "get_subscriptions"})
+                assert reply["data"]["subscribed_symbols"] == ["NEWNAME"]
+        assert "admin-secret" not in program.log
+
+
+async def reload(program: Program, token: str) -> tuple[int, dict[str, Any]]:
+    """Ask for the files to be read again."""
+    headers = {"Authorization": f"Bearer {token}"}
+    return await program.http("/api/admin/reload", headers, "POST")
+
+
+async def test_a_reload_changes_everything_or_nothing(tmp_path: Path) -> None:
+    """A broken list of instruments keeps the new tokens out, too; the answer says why."""
+    tokens, listed = tmp_path / "tokens", tmp_path / "list.csv"
+    await asyncio.to_thread(tokens.write_text, "first-token alice\n")
+    await asyncio.to_thread(listed.write_text, OLD_LIST)
+    options = ("--tokens", str(tokens), "--instruments", str(listed))
+    environ = {"ODIN_STREAMER_ADMIN_TOKEN": "admin-secret"}
+    async with Program(tmp_path, *options, environ=environ) as program:
+        async with program.client("a", "token=first-token") as alice:
+            await alice.next()
+            await asyncio.to_thread(tokens.write_text, "other-token bob\n")
+            await asyncio.to_thread(listed.write_text, NEW_LIST + "NSE,x,BAD,EQ,\n")
+            status, answer = await reload(program, "admin-secret")
+            assert (status, answer["code"]) == (422, "reload_failed")
+            assert "line 4, column 'token', value 'x'" in answer["message"]
+            assert (await alice.subscribe("OLDNAME"))["data"]["subscribed_stocks"] == ["OLDNAME"]
+            await asyncio.to_thread(listed.write_text, NEW_LIST)
+            status, answer = await reload(program, "admin-secret")
+            assert (status, answer["tokens"]) == (200, 1)
+            assert (await alice.rest())[1] == 4503
 
 
 async def test_a_key_in_the_environment_reaches_the_feed_and_no_log(tmp_path: Path) -> None:

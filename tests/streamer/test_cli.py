@@ -107,7 +107,7 @@ def test_the_file_can_be_named_in_the_environment(configured: list[Config], tmp_
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("prot = 1", "expected any of calendar, clock,"),
+        ("prot = 1", "expected any of admin_token, calendar,"),
         ("port = 70000", "port: 70000 is not in the range"),
         ('port = "x"', "port: 'x' is not a valid integer"),
         ('clock = "sun"', "clock: 'sun' is not one of 'wall', 'feed'"),
