@@ -280,16 +280,7 @@ class Run(ABC):
 
     async def _until_something_ends_it(self) -> None:
         """Return when the replay is over, interrupted, or can go on no more."""
-        watches: list[Coroutine[Any, Any, None]] = [
-            self._play(),
-            self._player.run(),
-            self._watch_interrupt(),
-        ]
-        if self._streamer is not None:
-            watches.append(self._watch_streamer(self._streamer))
-        if self._options.reports:
-            watches.append(self._report.watch())
-        tasks = [asyncio.create_task(watch) for watch in watches]
+        tasks = [asyncio.create_task(watch) for watch in self._watches()]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -298,6 +289,15 @@ class Run(ABC):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _watches(self) -> list[Coroutine[Any, Any, None]]:
+        """Return what runs meanwhile; the first that returns or fails ends everything."""
+        watches = [self._play(), self._player.run(), self._watch_interrupt()]
+        if self._streamer is not None:
+            watches.append(self._watch_streamer(self._streamer))
+        if self._options.reports:
+            watches.append(self._report.watch())
+        return watches
 
     async def _play(self) -> None:
         if self._streamer is not None:
