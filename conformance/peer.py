@@ -373,14 +373,14 @@ class Peer:
 
     # --- reading
 
-    async def settle(self) -> None:
+    async def settle(self, *, within: float = WAIT_S) -> None:
         """
         Wait until what was sent before has come: a ping of the suite's own, and its pong.
 
         The pong does not stand in ``received``.
         """
         pong = self._settling = asyncio.get_running_loop().create_future()
-        seconds = WAIT_S * self._scale
+        seconds = within * self._scale
         try:
             await self.send_text('{"action":"ping"}')
             async with asyncio.timeout(seconds):

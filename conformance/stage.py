@@ -34,6 +34,8 @@ __all__ = ["Stage"]
 _POLLS: Final = 150
 _LOOK_AGAIN_S: Final = 0.002
 _CATCH_UP_S: Final = 2.0
+_PROBE_S: Final = 1.0
+_QUESTIONS: Final = ("market_status", "ping")
 
 
 class Stage:
@@ -74,6 +76,8 @@ class Stage:
         self.target = target
         self.follows_time = False
         """Whether the server tells the time of the feed, so that it can be waited for."""
+        self.welcomes = True
+        """Whether the server welcomes clients; if not, nobody but the cases about it waits."""
         self.wire = WireLog()
         self._folder = folder
         self._watch = watch
@@ -100,6 +104,8 @@ class Stage:
         )
         self._poller: Peer | None = None
         self._polls = 0
+        self._question = _QUESTIONS[0]
+        self._pongs = True
         self._keeper: Peer | None = None
         self._ids = 0
         self._may_follow = "feed" in target.clock.drivers
@@ -126,6 +132,7 @@ class Stage:
         await self.server.start()
         if self.feed is not None and self._may_follow:
             await self._get_to_know()
+        await self._try_ping()
         if self._keep and self._keeper is None:
             await self._open_keeper()
 
@@ -200,22 +207,30 @@ class Stage:
         return told if isinstance(told, bool) else None
 
     async def poll(self, holds: Callable[[Message], bool], within: float = WAIT_S) -> bool:
-        """Ask for market_status until a reply satisfies ``holds``; return whether one did."""
+        """
+        Ask for the time until a reply satisfies ``holds``; return whether one did.
+
+        By market_status, or by ping where that is the one that tells the time.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within * self._scale
         looks = 0
         while True:
-            poller = await self._fresh_poller()
             looks += 1
-            reply = await poller.request("market_status")
-            if reply.type == "error":
-                self._polls = _POLLS
-            elif holds(reply):
+            if await self._asked(self._question, holds, WAIT_S):
                 return True
             if loop.time() > deadline:
                 return False
             if looks > 2:
                 await asyncio.sleep(_LOOK_AGAIN_S)
+
+    async def settle(self, peer: Peer) -> None:
+        """Wait until all that the server has for a client came."""
+        if self._pongs:
+            await peer.settle()
+        else:
+            await peer.ping_frame()
+            await peer.ping_frame()
 
     async def dress(self, dress: Dress) -> None:
         """Start the server anew with what a clock driver adds to its command."""
@@ -265,10 +280,38 @@ class Stage:
         """Find out whether the server tells the feed's time."""
         assert self.feed is not None
         now = self.feed.now
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + WAIT_S * self._scale
+        questions = [self._question, *(one for one in _QUESTIONS if one != self._question)]
+        self.follows_time = False
+        while not self.follows_time and loop.time() < deadline:
+            for question in questions:
+                if await self._asked(question, lambda reply: _tells(reply, now), _PROBE_S):
+                    self._question, self.follows_time = question, True
+                    break
+            else:
+                await asyncio.sleep(_LOOK_AGAIN_S)
+
+    async def _try_ping(self) -> None:
+        """Find out whether the server answers the guide's ping, so that it can be waited for."""
         try:
-            self.follows_time = await self.poll(lambda reply: _tells(reply, now))
+            await (await self._fresh_poller()).settle(within=_PROBE_S)
+            self._pongs = True
         except Unmet:
-            self.follows_time = False
+            self._pongs = False
+
+    async def _asked(self, action: str, holds: Callable[[Message], bool], within: float) -> bool:
+        """Ask once; return whether the reply satisfies ``holds``."""
+        try:
+            poller = await self._fresh_poller()
+            reply = await poller.request(action, within=within)
+        except Unmet:
+            self._polls = _POLLS
+            return False
+        if reply.type == "error":
+            self._polls = _POLLS
+            return False
+        return holds(reply)
 
     async def _open_keeper(self) -> None:
         symbols = [METRONOME.symbol, *(stock.symbol for stock in self.target.stocks)]
@@ -303,7 +346,11 @@ class Stage:
             watcher=self._watch,
             scale=self._scale,
         )
-        await peer.wait_for("welcome")
+        if self.welcomes:
+            try:
+                await peer.wait_for("welcome", within=_PROBE_S)
+            except Unmet:
+                self.welcomes = peer.closed is not None
         return peer
 
     async def _leave(self) -> None:
@@ -328,11 +375,9 @@ class Stage:
 
 
 def _tells(reply: Message, ts: int) -> bool:
-    """Return whether a market_status tells that it is ``ts``, to the second."""
+    """Return whether a reply tells that it is ``ts``, to the second: in words or as its stamp."""
     data = reply.get("data")
     told = data.get("current_time") if isinstance(data, dict) else None
-    if isinstance(told, str):
-        wanted = f"{moment(ts):%Y-%m-%d %H:%M:%S}"
-        return told in (wanted, wanted[11:])
+    wanted = f"{moment(ts):%Y-%m-%d %H:%M:%S}"
     stamp = reply.get("timestamp")
-    return isinstance(stamp, int) and stamp // 1000 == ts // NS
+    return told in (wanted, wanted[11:]) or (isinstance(stamp, int) and stamp // 1000 == ts // NS)
