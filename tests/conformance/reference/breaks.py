@@ -126,14 +126,13 @@ tokens-as-numbers | S-6 | get_subscriptions lists tokens as numbers.
 alias-tokens-carried | R-3 S-6 | get_subscriptions lists the guide's wrong tokens.
 symbols-beside-wrong-tokens | S-6 | Symbols of get_subscriptions stand beside others' tokens.
 subscriptions-lack-exchanges | S-6 | get_subscriptions does not list the exchanges.
-status-time-in-utc | S-7 H-4 | market_status tells the time of UTC.
+next-times-in-utc | S-7 H-4 | next_open and next_close are told in UTC.
 status-lacks-timezone | S-7 | market_status has no timezone.
 no-phase-pre-open | S-7 | The quarter of an hour before a session is called closed.
 next-open-tomorrow | S-7 | next_open is tomorrow morning, weekend or not.
 next-close-today | S-7 | next_close is today's, even if it is past.
 upstream-always-connected | S-7 | upstream says connected while the feed is away.
 pong-without-alive | S-8 | A pong has the status success.
-ping-closes | S-8 | A ping ends the connection.
 
 MSG
 request-id-lost | R-1 | A request_id does not come back.

@@ -43,9 +43,9 @@ def in_india(now: int, zone: timezone = IST) -> datetime:
     return datetime.fromtimestamp(now // SECOND, zone)
 
 
-def stamp(now: int) -> str:
+def stamp(now: int, zone: timezone = IST) -> str:
     """Return ``YYYY-MM-DD HH:MM:SS``."""
-    return f"{in_india(now):%Y-%m-%d %H:%M:%S}"
+    return f"{in_india(now, zone):%Y-%m-%d %H:%M:%S}"
 
 
 def nanoseconds(day: date, clock: str) -> int:

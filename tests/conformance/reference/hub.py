@@ -163,17 +163,15 @@ class Hub:
         ):
             return
         text = quote.message(self._stamped(now), quote.seq)
+        updates = quote.swapped(text) if broken("updates-out-of-order") else [text]
         for connection in self.connections:
             if instrument.key not in connection.wanted and not broken("quotes-of-others-leak"):
                 continue
             if broken("seq-per-connection"):
                 connection.quotes_put += 1
-                text = quote.message(now, connection.quotes_put)
-            if broken("updates-out-of-order") and quote.seq % 2:
-                loop = asyncio.get_running_loop()
-                loop.call_later(0.05, connection.put_quote, instrument.key, text)
-                continue
-            connection.put_quote(instrument.key, text)
+                updates = [quote.message(now, connection.quotes_put)]
+            for update in updates:
+                connection.put_quote(instrument.key, update)
 
     def send_last_quotes(self, connection: Connection, keys: Iterable[Key]) -> None:
         """Let today's last known quotes follow while the market is open (M-4)."""
@@ -401,14 +399,14 @@ class Hub:
     def status(self) -> dict[str, object]:
         """Return the ``data`` of ``market_status`` (S-7)."""
         now, hours = self.now(), self._hours
-        zone = UTC if broken("status-time-in-utc") else IST
+        zone = UTC if broken("next-times-in-utc") else IST
         age = None if self._last_tick_at is None else time.monotonic() - self._last_tick_at
         data: dict[str, object] = {
             "market_open": self.is_open,
             "market_hours": hours.words(now),
-            "current_time": None if now is None else f"{in_india(now, zone):%Y-%m-%d %H:%M:%S}",
-            "next_open": None if now is None else stamp(hours.next_open(now)),
-            "next_close": None if now is None else stamp(hours.next_close(now)),
+            "current_time": None if now is None else stamp(now),
+            "next_open": None if now is None else stamp(hours.next_open(now), zone),
+            "next_close": None if now is None else stamp(hours.next_close(now), zone),
             "phase": hours.phase(now),
             "trading_day": None if now is None else hours.trading_day(now),
             "streaming_data": self.is_open and self._upstream == "connected",

@@ -10,7 +10,7 @@ SEGMENTS: Final = {"NSE": 1, "BSE": 3}
 MAX_TOKEN: Final = 10**12
 MAX_NAME: Final = 64
 
-Key = tuple[object, object]
+Key = tuple[int, int]
 
 _STOCKS: Final = """
 SBIN 3045 500112, RELIANCE 2885 500325, TCS 11536 532540, INFY 1594 500209, HDFCBANK 1333 500180,
@@ -39,8 +39,6 @@ class Instrument(NamedTuple):
     @property
     def key(self) -> Key:
         """What tells it apart: market segment and token, never the token alone."""
-        if broken("exchanges-share-a-symbol"):
-            return ("", self.symbol)
         return (SEGMENTS[self.exchange], self.token)
 
 

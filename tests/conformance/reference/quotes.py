@@ -39,6 +39,7 @@ class Quote:
         self._now: dict[str, int] = {}
         self._stored_high = self._stored_low = 0
         self._ltp_before = 0
+        self._kept_back: str | None = None
 
     @property
     def is_known(self) -> bool:
@@ -153,6 +154,14 @@ class Quote:
         envelope: dict[str, object] = {"type": "market_data"}
         envelope |= {name: data[name] for name in ("symbol", "token", "exchange")}
         return spell(envelope | {"data": data, "timestamp": now // 10**6, "seq": seq})
+
+    def swapped(self, text: str) -> list[str]:
+        """Keep every second update back until the next one has gone out."""
+        if self._kept_back is None:
+            self._kept_back = text
+            return []
+        texts, self._kept_back = [text, self._kept_back], None
+        return texts
 
     def _percent_change(self) -> float | None:
         ltp, close = self._price(self._now[LTP]), self._price(self._now[CLOSE])
