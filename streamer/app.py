@@ -31,10 +31,10 @@ from streamer.connection import HubSettings
 from streamer.errors import OdinError, StoreError
 from streamer.hub import Hub
 from streamer.journal import Event, Journal
-from streamer.loading import instrument_table, trading_calendar
+from streamer.loading import trading_calendar
 from streamer.odin.framing import Dialect
 from streamer.odin.messages import Logoff, ServerMessage
-from streamer.reloading import Reloaded, Reloader
+from streamer.reloading import Reloaded, Reloader, read_instruments
 from streamer.server import ServerSettings, StreamServer
 from streamer.store import ClientStore
 from streamer.upstream import Upstream, UpstreamSettings
@@ -73,7 +73,7 @@ def run(
 
     """
     access = None if config.tokens is None else AccessList.load(config.tokens)
-    instruments = instrument_table(config.instruments)
+    instruments = read_instruments(config)
     calendar = trading_calendar(config.calendar)
     _allow_many_sockets()
     with contextlib.closing(_open_store(config, environ)) as store:

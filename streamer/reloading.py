@@ -107,9 +107,31 @@ class Reloader:
         return reloaded
 
 
+def read_instruments(config: Config) -> InstrumentTable:
+    """
+    Return the bundled instruments joined by those of the operator's files.
+
+    An alias that gives way to one of them is logged (rule R-3): a client may
+    still mean what the alias stood for.
+
+    Raises:
+        InstrumentError: If a file is unusable.
+
+    """
+    table = instrument_table(config.instruments)
+    for alias in table.shadowed_aliases:
+        _logger.warning(
+            "alias %s of %s gives way to a listed instrument; it stood for %s",
+            alias.alias,
+            alias.exchange,
+            alias.stands_for,
+        )
+    return table
+
+
 def _read(config: Config) -> tuple[AccessList | None, InstrumentTable]:
     access = None if config.tokens is None else AccessList.load(config.tokens)
-    return access, instrument_table(config.instruments)
+    return access, read_instruments(config)
 
 
 def _warn(what: str, each: Sequence[Renamed | Vanished]) -> None:

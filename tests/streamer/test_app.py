@@ -322,6 +322,14 @@ async def test_instruments_are_read_again(tmp_path: Path, how: str) -> None:
         assert "admin-secret" not in program.log
 
 
+async def test_an_alias_that_gives_way_is_logged_at_the_start(tmp_path: Path) -> None:
+    """R-3: with one warning."""
+    path = tmp_path / "list.csv"
+    await asyncio.to_thread(path.write_text, HEADER + "NSE,424,TAKEN,EQ,\n")
+    async with Program(tmp_path, "--instruments", str(path)) as program:
+        await program.logged("WARNING alias 424 of NSE gives way")
+
+
 async def reload(program: Program, token: str) -> tuple[int, dict[str, Any]]:
     """Ask for the files to be read again."""
     headers = {"Authorization": f"Bearer {token}"}

@@ -51,6 +51,19 @@ async def test_all_files_are_read(tmp_path: Path) -> None:
     assert (reloaded.tokens, len(reloaded.relisting.come)) == (1, 1)
 
 
+async def test_an_alias_that_gives_way_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R-3: the guide's 424 is nobody's alias when NSE has given that number to a share."""
+    running = Running(tmp_path)
+    running.listed.write_text(HEADER + "NSE,424,TAKEN\n")
+    with caplog.at_level(logging.WARNING, "streamer"):
+        await running.reloader.reload()
+    assert [each.getMessage() for each in caplog.records] == [
+        "alias 424 of NSE gives way to a listed instrument; it stood for 1660"
+    ]
+
+
 @pytest.mark.parametrize("broken", ["tokens", "list"])
 async def test_one_broken_file_keeps_all_as_they_were(tmp_path: Path, broken: str) -> None:
     """Not even the sound one is used."""
