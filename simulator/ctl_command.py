@@ -141,6 +141,7 @@ def fault(where: tuple[str, int], what: str, which: str | None, as_json: bool) -
     clear ends what runs, all of it or what has a NAME. With a NUMBER of the
     list it takes one fault away, also one that is yet to come.
     """
+    text = what if what in ("list", "clear") else _fault(what)
     if what != "clear" and which is not None:
         raise click.UsageError(
             f"{which!r} found behind {what}; nothing expected: options are written within the"
@@ -154,7 +155,7 @@ def fault(where: tuple[str, int], what: str, which: str | None, as_json: bool) -
             is_number = which.isascii() and which.isdigit()
             body |= {"number": int(which)} if is_number else {"name": which}
     else:
-        body = {"command": "fault", "fault": _fault(what)}
+        body = {"command": "fault", "fault": text}
     answer = _answer(where, body)
     try:
         if as_json:
@@ -269,7 +270,7 @@ def _line(answer: dict[str, Any]) -> str:
             f"{answer['time'][:19].replace('T', ' ')} IST",
             state,
             "as fast as it goes" if speed == "max" else f"{speed:g}x",
-            f"pass {passes}",
+            f"pass {passes}" if answer["days"] is None else f"day {answer['days'] + 1}",
             f"{answer['updates']:,} updates",
             f"{answer['clients']} client{'' if answer['clients'] == 1 else 's'}",
         ]

@@ -70,7 +70,7 @@ def test_every_event_is_described() -> None:
     names = []
     for module in (player, cli):
         folder = Path(str(module.__file__)).parent
-        for path in (folder / "player.py", folder / "running.py", folder / "feed.py"):
+        for path in (folder / f"{name}.py" for name in ("player", "running", "live_run", "feed")):
             text = path.read_text(encoding="utf-8")
             names += re.findall(r'(?:_tell|announcements\.tell)\("([a-z]+)"', text)
     described = [row[0].strip("`") for row in table("Events")]
