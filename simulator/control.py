@@ -239,9 +239,18 @@ class _Server(uvicorn.Server):
         self.is_up.set()
 
 
-async def _explain(_: Request, error: Exception) -> Response:
+async def _explain(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    answer = {"status": "error", "message": error.detail}
+    message = error.detail
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    if error.status_code == 404:
+        paths = ", ".join(route.path for route in routes)
+        message = f"{request.url.path} found; one of {paths} expected"
+    elif error.status_code == 405:
+        (route,) = (each for each in routes if each.path == request.url.path)
+        methods = " or ".join(sorted((route.methods or set()) - {"HEAD"}))
+        message = f"{request.method} {request.url.path} found; {methods} expected"
+    answer = {"status": "error", "message": message}
     return JSONResponse(answer, error.status_code, error.headers)
 
 

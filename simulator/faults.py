@@ -43,6 +43,7 @@ _FORM = "NAME[:option=value,...]@HH:MM:SS[+4s]"
 _FORM_NOW = "NAME[:option=value,...][@HH:MM:SS][+4s]"
 _PLANNED = re.compile(r"(?P<name>[^:@]*)(?::(?P<options>[^@]*))?@(?P<at>[^+]*)(?:\+(?P<for>.*))?")
 _NOW = re.compile(r"(?P<name>[^:@+]*)(?::(?P<options>[^@+]*))?(?:\+(?P<for>.*))?")
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _DURATION = re.compile(r"(\d{1,5})(s|m|h)?", re.ASCII)
 _UNITS = {None: 1, "s": 1, "m": 60, "h": 3600}
 
@@ -459,7 +460,8 @@ def parse_planned(text: str) -> Planned:
     """
     found = _PLANNED.fullmatch(text.strip())
     if found is None:
-        raise ConfigError(f"found {text!r}; expected {_FORM}")
+        problem = "" if "@" in text else " without a time"
+        raise ConfigError(f"found {text!r}{problem}; expected {_FORM}")
     return _parsed(text, found, found["at"], _FORM)
 
 
@@ -489,6 +491,9 @@ def parse_fault(text: str, *, second: int) -> tuple[Planned, bool]:
 
 
 def _parsed(text: str, found: re.Match[str], at: str, form: str) -> Planned:
+    kind = found["name"].strip()
+    if _NAME.fullmatch(kind) is None:
+        raise ConfigError(f"found {kind!r} as the name in {text!r}; expected {form}")
     options: dict[str, object] = {}
     for part in (found["options"] or "").split(","):
         name, equals, value = part.partition("=")
@@ -496,7 +501,7 @@ def _parsed(text: str, found: re.Match[str], at: str, form: str) -> Planned:
             raise ConfigError(f"found {part!r} among the options of {text!r}; expected {form}")
         if equals:
             options[name.strip()] = value.strip()
-    return planned(found["name"].strip(), at, lasts=found["for"], options=options)
+    return planned(kind, at, lasts=found["for"], options=options)
 
 
 def described(fault: Fault) -> dict[str, object]:

@@ -56,6 +56,8 @@ def load_scenario(name: str) -> Scenario:
     known = shipped()
     if name in known:
         return parse_scenario(known[name], name)
+    if not name.strip():
+        raise ConfigError(f"found no name; expected {' or '.join(known)}, or a TOML file")
     path = Path(name)
     if path.suffix != _SUFFIX and not path.exists():
         near = difflib.get_close_matches(name, known, n=1) or sorted(known)

@@ -151,10 +151,15 @@ async def test_the_status_is_what_the_program_tells(url: str) -> None:
     assert await ask(url + STATUS_PATH) == (200, {"state": "playing", "speed": 60})
 
 
-@pytest.mark.parametrize(("path", "status"), [("/nothing", 404), (LOGON_PATH, 405)])
-async def test_other_requests_are_refused(url: str, path: str, status: int) -> None:
-    """An unknown path, and the right path with the wrong method."""
+@pytest.mark.parametrize(
+    ("path", "status", "expected"),
+    [("/fault", 404, "/faults"), (LOGON_PATH, 405, "POST expected")],
+)
+async def test_other_requests_are_refused(url: str, path: str, status: int, expected: str) -> None:
+    """An unknown path, and the right path with the wrong method; told what would be right."""
     found, answer = await ask(url + path)
+    assert f"{path} found" in answer["message"]
+    assert expected in answer["message"]
     assert found == status
     assert answer["status"] == "error"
 

@@ -98,6 +98,7 @@ async def test_faults_are_begun_and_ended(tmp_path: Path) -> None:
         (("drop+5",), None),
         (("drop+5x",), "as 4s"),
         (("list", "drop"), "nothing expected"),
+        (("begin", "drop"), "found the fault 'begin'"),
     ],
     ids=str,
 )

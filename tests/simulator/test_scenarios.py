@@ -57,6 +57,8 @@ def test_an_unknown_scenario_is_told_with_a_near_one(tmp_path: Path) -> None:
     """So is a file that is not there, or is no text."""
     with pytest.raises(ConfigError, match="expected bad-day"):
         load_scenario("bad-dey")
+    with pytest.raises(ConfigError, match="found no name; expected bad-day"):
+        load_scenario("")
     with pytest.raises(ConfigError, match="cannot be read"):
         load_scenario(str(tmp_path / "none.toml"))
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
