@@ -206,3 +206,40 @@ async def test_shifted_times_are_fresh(tmp_path: Path, shift: str) -> None:
         assert first.lut in {ist_ns(day, "09:15") for day in days}
     else:
         assert before - SECOND <= first.lut <= time.time_ns()
+
+
+async def test_faults_begun_by_hand_are_survived(tmp_path: Path) -> None:
+    """In a run that was planned without any: its clients stay, and see how the day ends."""
+    tape = counted_rows(1000)
+    async with replaying(tmp_path, tape, "--start-on", "subscribe", "--speed", "2") as replay:
+        async with connect(f"{replay.url}?client_id=steady", proxy=None) as socket:
+            desk = Desk(socket)
+            await socket.send(json.dumps({"action": "subscribe", "stocks": ["RELIANCE", "SBIN"]}))
+            await desk.until(lambda m: bool(m["type"] == "market_data"))
+            assert "running  reset" in await replay.ctl("fault", "reset")
+            await desk.until(lambda m: bool(m["type"] == "market_data"))
+            # It runs beyond the end, which ends it, so that the last figures are heard.
+            assert "running  refuse" in await replay.ctl("fault", "refuse+1h")
+            await replay.ctl("speed", "max")
+            await desk.until(lambda m: bool(m["type"] == "server_shutdown"))
+        quotes = [m["data"] for m in desk.messages if m["type"] == "market_data"]
+        assert {(quote["token"], quote["ltp"]) for quote in quotes[-2:]} == {
+            ("2885", 109.98),
+            ("3045", 109.99),
+        }
+        await asyncio.to_thread(replay.program.expect, r"^Ended +completed")
+
+
+async def test_a_logoff_that_would_end_the_run_is_refused(tmp_path: Path) -> None:
+    """With the options that would allow it; with them the streaming server comes back."""
+    tape = counted_rows(1000)
+    options = ("--start-on", "first-client", "--from", "start")
+    async with replaying(tmp_path, tape, *options) as replay:
+        with pytest.raises(AssertionError, match="--hold"):
+            await replay.ctl("fault", "logged-off")
+    async with replaying(tmp_path, tape, *options, "--hold") as replay:
+        await replay.ctl("fault", "logged-off")
+        async with connect(f"{replay.url}?client_id=steady", proxy=None) as socket:
+            await socket.send(json.dumps({"action": "subscribe", "stocks": ["RELIANCE"]}))
+            desk = Desk(socket)
+            await desk.until(lambda m: bool(m["type"] == "market_data"))
