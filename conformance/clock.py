@@ -24,13 +24,14 @@ from conformance.stage import Stage
 from conformance.tape import IST, NS, at, moment
 from conformance.target import filled
 
-__all__ = ["Clock", "WallClock", "choose_clock"]
+__all__ = ["Clock", "WallClock", "choose_clock", "moved_session"]
 
 _CHECK_DAY: Final = "2025-09-04"
 _NOON: Final = "11:00:00"
 _LONGEST_S: Final = 120.0
 _NEAR_S: Final = 10.0
 _WARM_NS: Final = 3600 * NS
+_SAFE: Final = timedelta(minutes=10)
 
 
 class Clock(Protocol):
@@ -191,16 +192,7 @@ class WindowClock(_FlowingClock):
     name = "window"
 
     async def _set_time(self, stage: Stage, ts: int) -> None:
-        then, now = moment(ts), datetime.now(IST)
-        if then.weekday() > 4:
-            raise Inconclusive("a movable window has no weekend")
-        session = [
-            now + timedelta(seconds=(at(then.date(), clock) - ts) / NS)
-            for clock in ("09:15:00", "15:30:00")
-        ]
-        if any(moment.date() != now.date() for moment in session):
-            raise Inconclusive("the session would begin or end beyond midnight in India")
-        first, last = (f"{moment:%H:%M:%S}" for moment in session)
+        first, last = moved_session(ts, datetime.now(IST))
         words = filled(stage.target.clock.window, {"open": first, "close": last})
         await stage.dress(Dress(args=tuple(words)))
 
@@ -283,6 +275,35 @@ async def choose_clock(stage: Stage) -> tuple[Clock, dict[str, str]]:
         refusals[name] = why
         await stage.undress()
     return WallClock(), refusals
+
+
+def moved_session(ts: int, now: datetime) -> tuple[str, str]:
+    """
+    Return when a session has to open and close today, so that it is ``ts`` in it now.
+
+    What would lie beyond midnight ends there, unless that is near.
+
+    Args:
+        ts: A time of an ordinary day, nanoseconds since 1970.
+        now: The present, in India.
+
+    Raises:
+        Inconclusive: If there is no such session today.
+
+    """
+    day = moment(ts).date()
+    if day.weekday() > 4:
+        raise Inconclusive("a movable window has no weekend")
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    bounds = midnight, midnight + timedelta(seconds=86_399)
+    told = []
+    for clock in ("09:15:00", "15:30:00"):
+        wanted = now + timedelta(seconds=(at(day, clock) - ts) / NS)
+        kept = min(max(wanted, bounds[0]), bounds[1])
+        if kept != wanted and abs(kept - now) < _SAFE:
+            raise Inconclusive("the session would begin or end at midnight in India, which is near")
+        told.append(f"{kept:%H:%M:%S}")
+    return told[0], told[1]
 
 
 def _feed(stage: Stage) -> Feed:
