@@ -14,7 +14,10 @@ from streamer import hub, server
 from streamer.cli import serve
 from streamer.config import Config, read_options
 from streamer.health import health
+from streamer.instruments import Instrument, InstrumentTable
 from streamer.journal import Event, Journal
+from streamer.relisting import compare
+from streamer.reloading import Reloaded
 from tests.streamer.desk import Desk
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -110,3 +113,22 @@ def test_the_close_codes_are_the_real_ones() -> None:
 def test_options_that_are_named_exist(page: str) -> None:
     """No page names an option that is not there."""
     assert set(re.findall(r"`(--[a-z-]+)", page)) <= set(OPTIONS)
+
+
+def test_the_answer_to_a_reload_has_the_real_shape() -> None:
+    """Scripts may be written from the page."""
+    [example] = (json.loads(block) for block in blocks(OPERATIONS, "jsonc"))
+    before = InstrumentTable(
+        [
+            Instrument(1, 5097, "ZOMATO", "NSE", "EQ"),
+            Instrument(1, 345, "ALPHA", "NSE", "EQ", isin="INE000A01001"),
+        ]
+    )
+    after = InstrumentTable(
+        [
+            Instrument(1, 5097, "ETERNAL", "NSE", "EQ"),
+            Instrument(1, 9345, "ALPHA", "NSE", "BE", isin="INE000A01001"),
+        ]
+    )
+    real = Reloaded(compare(before, after), tokens=4).as_json_dict()
+    assert example | {"instruments": 2, "added": 1, "changed": 0} == real

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from streamer.instrument_files import bundled_aliases, parse_instruments
+from streamer.instrument_masters import MASTERS
 from streamer.instruments import (
     MAX_STOCK_LENGTH,
     TICK_RULES,
@@ -89,3 +90,18 @@ def test_the_price_steps_are_the_rules() -> None:
     assert [
         (exchange, start, re.findall(r"\b\d\.\d\d\b", steps)) for exchange, start, steps in rows
     ] == expected
+
+
+LISTS = {"udiff": "UDiFF", "nse-mii": "MII", "equity-l": "EQUITY_L.csv"} | {
+    name: name.title() for name in ("angel", "dhan", "kite", "shoonya", "upstox")
+}
+
+
+def test_every_kind_of_list_is_described() -> None:
+    """A row for each list that an import recognises, and none besides but that of our own."""
+    assert LISTS.keys() == {each.name for each in MASTERS}
+    text = section("The lists of exchanges and brokers")
+    header, _, *rows = re.findall(r"^\| (.+?) \|", text, re.MULTILINE)
+    assert header == "list"
+    assert [sum(word in row for row in rows) for word in LISTS.values()] == [1] * len(MASTERS)
+    assert len(rows) == len(MASTERS) + 1
