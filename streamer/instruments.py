@@ -33,6 +33,7 @@ MAX_SYMBOL_LENGTH = 48
 # Where one symbol has several series, a bare symbol means the normal market
 # (EQ), else trade-to-trade (BE), and so on; any other series comes last.
 _SERIES_ORDER = ("EQ", "BE", "BZ", "SM", "ST")
+_SERIES_RANK = {series: -rank for rank, series in enumerate(_SERIES_ORDER)}
 
 
 class Instrument(msgspec.Struct, frozen=True):
@@ -162,15 +163,14 @@ def _index(instruments: Iterable[Instrument]) -> dict[str, Instrument]:
     """Return what each spelling means, the spellings in capitals and without spare blanks."""
     least_preferred_first = sorted(instruments, key=_preference)
     texts: dict[str, Instrument] = {}
-    for spell in (_with_token, _with_symbol, _with_series):
-        meant: dict[str, Instrument] = {}
+    # What is written later wins. A number is a token before it is a symbol, and
+    # a whole symbol goes before a symbol with its series: BAJAJ-AUTO is no
+    # BAJAJ of series AUTO.
+    for spell in (_with_series, _with_symbol, _with_token):
         for instrument in least_preferred_first:
             text = spell(instrument)
-            meant[text] = instrument
-            meant[f"{instrument.exchange}:{text}"] = instrument
-        # A number is a token before it is a symbol, and a whole symbol goes
-        # before a symbol with its series: BAJAJ-AUTO is no BAJAJ of series AUTO.
-        texts = meant | texts
+            texts[text] = instrument
+            texts[f"{instrument.exchange}:{text}"] = instrument
     return texts
 
 
@@ -196,11 +196,8 @@ def _read_aliases(
 
 def _preference(instrument: Instrument) -> tuple[bool, int]:
     """Return a key that sorts the instrument meant by a bare symbol or token to the end."""
-    in_order = instrument.series in _SERIES_ORDER
-    return (
-        instrument.exchange == "NSE",
-        -_SERIES_ORDER.index(instrument.series) if in_order else -len(_SERIES_ORDER),
-    )
+    rank = _SERIES_RANK.get(instrument.series, -len(_SERIES_ORDER))
+    return (instrument.exchange == "NSE", rank)
 
 
 def _with_token(instrument: Instrument) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from websockets.datastructures import Headers
@@ -12,6 +13,7 @@ from streamer.errors import InstrumentError
 from streamer.instruments import InstrumentTable
 from streamer.relisting import compare
 from streamer.reloading import Reloaded
+from tests.streamer.serving import Serving
 
 TOKEN = "admin-secret"
 
@@ -83,3 +85,12 @@ async def test_files_that_cannot_be_used_are_told() -> None:
     assert body["message"] == (
         "Everything stays as it was: list.csv, line 4: it is empty; expected a number"
     )
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_without_a_token_set_there_is_no_such_door(tmp_path: Path, method: str) -> None:
+    """404, as for any path where nothing is."""
+    async with Serving(tmp_path) as serving:
+        headers = {"Authorization": "Bearer "}
+        status, _, _ = await serving.http("/api/admin/reload", headers, method)
+        assert status == 404

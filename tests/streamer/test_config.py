@@ -84,6 +84,15 @@ def test_the_feed_must_be_a_websocket_address(url: str) -> None:
         Config(upstream=url)
 
 
+@pytest.mark.parametrize("token", ["short", "with a blank", "schlüssel"])
+def test_an_admin_token_must_be_hard_to_guess_and_fit_a_header(token: str) -> None:
+    """What could never be shown would lock the operator out; the error does not tell it."""
+    with pytest.raises(ConfigError, match=r"admin_token has .* expected 8 or more") as caught:
+        Config(upstream="ws://feed:1", admin_token=token)
+    assert token not in str(caught.value)
+    assert Config(upstream="ws://feed:1", admin_token="long-enough").admin_token
+
+
 def test_sessions_live_in_the_state_folder() -> None:
     """The state folder is the user's, by the usual rule."""
     config = Config(upstream="ws://feed")
