@@ -52,3 +52,13 @@ def test_clearing_forgets_what_was_due_before_a_jump(tmp_path: Path) -> None:
     backlog.clear()
     assert list(backlog.take()) == []
     assert backlog.replaced == 6
+
+
+def test_what_is_replaced_is_handed_back(tmp_path: Path) -> None:
+    """The update that will never be sent now, once."""
+    first, second, third = updates(tmp_path)[::2]
+    backlog = Backlog()
+    assert backlog.put(first) is None
+    assert backlog.put(second) is first
+    assert backlog.put(third) is second
+    assert list(backlog.take()) == [third]
