@@ -21,8 +21,8 @@ from websockets.protocol import State
 
 from simulator.fault_plan import FaultPlan
 from simulator.faults import Layer, Planned
-from simulator.replay import Update
 from simulator.spoiling import SentUpdate, Spoiler, spoilt_frame
+from simulator.updates import Update
 
 __all__ = ["Change", "Faults", "FaultyTransport"]
 

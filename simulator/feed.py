@@ -35,8 +35,8 @@ from simulator.fault_plan import FaultPlan
 from simulator.faults import MOMENTS, Planned
 from simulator.faulty import CUTTING, Faults, FaultyTransport
 from simulator.ledger import Ledger
-from simulator.replay import Update
 from simulator.spoiling import SentUpdate
+from simulator.updates import Update
 from streamer.errors import FrameError
 from streamer.odin import connection as odin
 from streamer.odin.messages import encode_heartbeat, encode_logoff
@@ -109,6 +109,7 @@ class FeedServer:
         self._replaced_before = 0
         self._peers: dict[_Peer, None] = {}
         self._wanted: dict[InstrumentKey, dict[_Peer, None]] = {}
+        self._text_interest: frozenset[InstrumentKey] | None = None
         self._news = asyncio.Event()
         self._farewells: dict[asyncio.Task[None], _Socket] = {}
         self._server: Server | None = None
@@ -149,6 +150,15 @@ class FeedServer:
     def instruments_wanted(self) -> int:
         """How many instruments somebody subscribes to."""
         return len(self._wanted)
+
+    @property
+    def text_interest(self) -> frozenset[InstrumentKey]:
+        """The instruments whose touchlines somebody wants as text."""
+        if self._text_interest is None:
+            self._text_interest = frozenset(
+                key for peer in self._peers for key in peer.odin.text_interest()
+            )
+        return self._text_interest
 
     @property
     def updates_replaced(self) -> int:
@@ -380,6 +390,7 @@ class FeedServer:
         for key in removed:
             if not peer.wants(key):
                 self._unwant(peer, key)
+        self._text_interest = None
         self._news.set()
 
     def _unwant(self, peer: _Peer, key: InstrumentKey) -> None:
@@ -445,6 +456,7 @@ class FeedServer:
         self._replaced_before += peer.backlog.replaced
         for key in peer.odin.interest():
             self._unwant(peer, key)
+        self._text_interest = None
         self._news.set()
 
     # --- faults and the ledger

@@ -23,6 +23,7 @@ from simulator.lateness import Lateness
 from simulator.programme import Burst, Programme
 from simulator.replay import Replay
 from simulator.timer import DeadlineTimer
+from simulator.updates import Update
 from streamer.ist import ist_datetime, ist_rfc3339
 
 __all__ = ["Player"]
@@ -36,6 +37,9 @@ _READ_AHEAD_GAP_NS = 50_000_000
 # With this much time to spare, so many of the next updates are encoded ahead.
 _IDLE_NS = 50_000
 _PREPARED = 3
+
+# From this speed on texts are written many at a time, which is less work and comes in lumps.
+_HASTY_RATE = 100
 
 GAP_NS = 60 * _SECOND_NS
 """Simulated time without an update that is told as a gap."""
@@ -304,6 +308,12 @@ class Player:
         """Whether a slow connection holds everything back."""
         return self._wait_for_sockets or self._step is not None or self._clock.rate is None
 
+    @property
+    def _is_hasty(self) -> bool:
+        """Whether it matters how many updates a second go out, and not when each does."""
+        rate = self._clock.rate
+        return self._step is not None or rate is None or rate >= _HASTY_RATE
+
     def _play_on(self) -> int | None:
         """Play what is due at a deadline; return the next, or None if the sockets must drain."""
         if self._sockets_hold:
@@ -320,6 +330,7 @@ class Player:
         if bursts:
             self._send(bursts)
             self._tell_gaps(bursts)
+            self._replay.expect_texts(self._feed.text_interest if self._is_hasty else ())
             self._read_ahead()
         elif self._is_pass_over():
             self._end_pass()
@@ -360,14 +371,19 @@ class Player:
             feed.publish(burst.updates)
         feed.flush()
         written_at = time.monotonic_ns()
+        is_paced = self._clock.rate is not None and not self._clock.paused
         for burst in bursts:
             if burst.second is not None:
                 self._told_at = written_at
             self.updates += len(burst.updates)
-            for update in burst.updates:
-                due = self._clock.due(update.ts)
-                if due is not None:
-                    self.lateness.add(written_at - due)
+            if is_paced:
+                self._note_lateness(burst.updates, written_at)
+
+    def _note_lateness(self, updates: Sequence[Update], written_at: int) -> None:
+        for update in updates:
+            due = self._clock.due(update.ts)
+            if due is not None:
+                self.lateness.add(written_at - due)
 
     def _tell_gaps(self, bursts: Sequence[Burst]) -> None:
         busy = [burst.updates for burst in bursts if burst.updates]

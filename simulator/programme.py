@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from simulator.replay import Place, Replay, Update
+from simulator.replay import Place, Replay
+from simulator.updates import Update
 
 __all__ = ["Burst", "Programme"]
 

@@ -14,32 +14,18 @@ import threading
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Collection, Iterator
-from itertools import repeat
-from struct import Struct
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from simulator.checkpoints import ROWS_APART, Checkpoint, Checkpoints
-from simulator.columns import DEPTH_LEVELS, Batch, Int32Array, Int64Array
-from simulator.depth import made_up_levels, made_up_orders
-from simulator.fold import DEPTH_COLUMNS, DayFold
+from simulator.columns import Batch
+from simulator.fold import DayFold
 from simulator.recording import Recording
+from simulator.updates import Layout, PackedRows, Update
 from streamer.calendar import TradingCalendar
 from streamer.errors import RecordingError
-from streamer.instruments import tick_size
-from streamer.ist import NS_PER_SECOND, ist_date, ist_datetime, ist_midnight
-from streamer.odin.messages import (
-    BestFive,
-    Level,
-    LtpTouchline,
-    Touchline,
-    encode_best_five,
-    encode_ltp,
-    encode_native,
-    encode_touchline,
-)
+from streamer.ist import ist_date, ist_datetime, ist_midnight
 from streamer.odin.tags import InstrumentKey
 
 BLOCK_ROWS = 64
@@ -47,202 +33,6 @@ BLOCK_ROWS = 64
 
 READ_AHEAD = 2
 """Batches of the recording that `Replay.prefetch` holds ready at the most."""
-
-# The figures of a touchline in its own order, from the ltp on.
-_LOCATOR = "locator"
-_SENT = "sent"
-_TOUCHLINE = (
-    "ltp",
-    "ltq",
-    "volume",
-    "atp",
-    "bid_qty",
-    "bid_price",
-    "ask_qty",
-    "ask_price",
-    "total_buy_qty",
-    "total_sell_qty",
-    "open",
-    "high",
-    "low",
-    "prev_close",
-    "ltt",
-    "ts",
-    _LOCATOR,
-    "week_52_high",
-    "week_52_low",
-    "open_interest",
-    _SENT,
-)
-_PER_SIDE = 1 + 3 * (DEPTH_LEVELS - 1)
-_DEPTH = tuple(
-    name
-    for side in ("bid", "ask")
-    for name in (
-        f"{side}_orders",
-        *(f"{side}_{figure}_{n}" for n in range(2, 6) for figure in ("qty", "price", "orders")),
-    )
-)
-_LEVEL_PRICES = frozenset(f"{side}_price_{n}" for side in ("bid", "ask") for n in range(2, 6))
-
-
-class _Layout:
-    """
-    How the figures of a recording's updates are packed, and what they are about.
-
-    An update lives as packed integers until someone wants it: most are never
-    looked at, and a hundred thousand tuples of integers cost time and memory.
-    """
-
-    def __init__(self, recording: Recording, shift: int) -> None:
-        own = set(recording.figure_columns)
-        self.instruments = recording.instruments
-        self.keys = recording.keys
-        self.shift = shift
-        self.has_depth = bool(own & set(DEPTH_COLUMNS))
-        self.has_levels = bool(own & _LEVEL_PRICES)
-        self.names = (*_TOUCHLINE, *_DEPTH) if self.has_depth else _TOUCHLINE
-        self.unpack = Struct(f"={len(self.names)}q").unpack
-
-    def pack(self, folded: Batch) -> npt.NDArray[np.void]:
-        """Return the rows, each as the bytes of its figures."""
-        packed = np.empty((len(folded.ts), len(self.names)), dtype=np.int64)
-        for column, name in enumerate(self.names):
-            if name == "ts":
-                packed[:, column] = folded.ts
-            elif name == _SENT:
-                packed[:, column] = folded.ts - folded.ts % NS_PER_SECOND
-            elif name == _LOCATOR:
-                packed[:, column] = 100
-            else:
-                packed[:, column] = folded.figures[name]
-        return packed.view(f"V{8 * len(self.names)}").ravel()
-
-    def packed(self, folded: Batch) -> _Packed:
-        """Return the rows as they wait to become updates, with the times that are told."""
-        if self.shift:
-            figures = folded.figures | {"ltt": folded.figures["ltt"] + self.shift}
-            folded = Batch(folded.ts + self.shift, folded.instrument, figures)
-        return _Packed(folded.ts, folded.instrument, folded.figures["ltp"], self.pack(folded))
-
-    def updates(self, packed: _Packed, rows: slice) -> Iterator[Update]:
-        """Make updates of some of the rows."""
-        return map(
-            Update,
-            packed.ts[rows].tolist(),
-            map(self.keys.__getitem__, packed.instrument[rows].tolist()),
-            packed.ltp[rows].tolist(),
-            repeat(self),
-            packed.figures[rows].tolist(),
-        )
-
-
-class Update:
-    """
-    One row of a recording, folded into its instrument's day; encoded when first asked for.
-
-    ``ts`` is the row's time in UNIX nanoseconds, ``key`` names the instrument,
-    ``ltp`` is the last traded price in paise. It never changes.
-    """
-
-    # What is made lazily has no value before: reading it raises AttributeError.
-    __slots__ = (
-        "_best_five",
-        "_layout",
-        "_ltp_text",
-        "_native",
-        "_packed",
-        "_text",
-        "_touchline",
-        "key",
-        "ltp",
-        "ts",
-    )
-
-    def __init__(
-        self, ts: int, key: InstrumentKey, ltp: int, layout: _Layout, packed: bytes
-    ) -> None:
-        self.ts = ts
-        self.key = key
-        self.ltp = ltp
-        self._layout = layout
-        self._packed = packed
-
-    def __repr__(self) -> str:
-        return f"<Update {ist_datetime(self.ts)} {self.key} ltp={self.ltp}>"
-
-    @property
-    def sent(self) -> int:
-        """The time in the header of its messages: ``ts`` in whole seconds."""
-        return self.ts - self.ts % NS_PER_SECOND
-
-    @property
-    def touchline(self) -> Touchline:
-        """The instrument's day so far, as the feed tells it."""
-        try:
-            return self._touchline
-        except AttributeError:
-            figures = self._layout.unpack(self._packed)
-            self._touchline: Touchline = Touchline(*self.key, *figures[: len(_TOUCHLINE)])
-            return self._touchline
-
-    @property
-    def levels(self) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
-        """Five buy and five sell levels: the recording's, made up where it has none."""
-        t = self.touchline
-        told = self._layout.unpack(self._packed)[len(_TOUCHLINE) :]
-        if self._layout.has_levels:
-            return (
-                _told_levels(t, t.bid_qty, t.bid, told[:_PER_SIDE]),
-                _told_levels(t, t.ask_qty, t.ask, told[_PER_SIDE:]),
-            )
-        instrument = self._layout.instruments[self.key]
-        recorded_on = ist_date(self.ts - self._layout.shift)
-        tick = tick_size(instrument, recorded_on, t.close or t.ltp)
-        buys, sells = made_up_levels(t, tick)
-        if told:
-            buys = (_with_orders(buys[0], told[0]), *buys[1:])
-            sells = (_with_orders(sells[0], told[_PER_SIDE]), *sells[1:])
-        return buys, sells
-
-    @property
-    def text(self) -> bytes:
-        """The touchline as text (209)."""
-        try:
-            return self._text
-        except AttributeError:
-            self._text: bytes = encode_touchline(self.touchline, self.sent)
-            return self._text
-
-    @property
-    def native(self) -> bytes:
-        """The touchline in native form (209 with a 64-byte block)."""
-        try:
-            return self._native
-        except AttributeError:
-            self._native: bytes = encode_native(self.touchline, self.sent)
-            return self._native
-
-    @property
-    def ltp_text(self) -> bytes:
-        """The LTP touchline (348)."""
-        try:
-            return self._ltp_text
-        except AttributeError:
-            t = self.touchline
-            short = LtpTouchline(t.segment, t.token, t.lut, t.ltp, t.close, t.locator, t.sent)
-            self._ltp_text: bytes = encode_ltp(short, self.sent)
-            return self._ltp_text
-
-    @property
-    def best_five(self) -> bytes:
-        """The touchline with five levels a side (128)."""
-        try:
-            return self._best_five
-        except AttributeError:
-            message = BestFive(self.touchline, *self.levels, self.sent)
-            self._best_five: bytes = encode_best_five(message, self.sent)
-            return self._best_five
 
 
 class Replay:
@@ -285,7 +75,7 @@ class Replay:
         self.keys = None if keys is None else frozenset(keys)
         self._recording = recording
         self._calendar = calendar if calendar is not None else TradingCalendar.bundled()
-        self._layout = _Layout(recording, shift)
+        self._layout = Layout(recording, shift)
         self.rows_total = recording.count(start, end, keys=self.keys)
         """How many updates the window has."""
         if not self.rows_total:
@@ -297,6 +87,7 @@ class Replay:
                 ),
                 file=", ".join(str(path) for path in recording.paths),
             )
+        self._texts_of: Collection[InstrumentKey] = ()
         self.rows_taken = 0
         """How many of them lie behind the present place."""
         first = Checkpoint(start, 0, self._folded_to(start))
@@ -351,7 +142,8 @@ class Replay:
     def go(self, place: Place) -> None:
         """Continue from a place, which is used up by that."""
         self._reader = place.reader
-        self._rows = _Packed.nothing()
+        self._reader.texts_of = self._texts_of
+        self._rows = PackedRows.nothing()
         self._offset = 0
         self._block: list[Update] = []
         self._times: list[int] = []
@@ -403,6 +195,10 @@ class Replay:
         if update is None or ist_date(update.ts - self.shift) != ist_date(self._now - self.shift):
             return None
         return update
+
+    def expect_texts(self, keys: Collection[InstrumentKey]) -> None:
+        """Have touchlines of these instruments written as text when their rows are read."""
+        self._texts_of = self._reader.texts_of = keys
 
     def prefetch(self) -> bool:
         """
@@ -471,15 +267,16 @@ class _Reader:
     Its lock lets `prefetch` read in another thread.
     """
 
-    def __init__(self, since: Checkpoint, checkpoints: Checkpoints, layout: _Layout) -> None:
+    def __init__(self, since: Checkpoint, checkpoints: Checkpoints, layout: Layout) -> None:
         self.incoming: Iterator[Batch] = iter(())
         self.rows = since.rows
         """How many rows of the window have been folded."""
+        self.texts_of: Collection[InstrumentKey] = ()
         self._fold = since.fold.copy()
         self._last = since.ts - 1
         self._checkpoints = checkpoints
         self._layout = layout
-        self._ready: deque[_Packed] = deque()
+        self._ready: deque[PackedRows] = deque()
         self._lock = threading.Lock()
 
     def fold(self, batch: Batch) -> Batch:
@@ -501,7 +298,7 @@ class _Reader:
         with self._lock:
             return len(self._ready) < READ_AHEAD and self._read()
 
-    def take(self) -> _Packed | None:
+    def take(self) -> PackedRows | None:
         """Return the next rows; None at the end."""
         with self._lock:
             return self._ready.popleft() if self._ready or self._read() else None
@@ -510,35 +307,5 @@ class _Reader:
         batch = next(self.incoming, None)
         if batch is None:
             return False
-        self._ready.append(self._layout.packed(self.fold(batch)))
+        self._ready.append(self._layout.packed(self.fold(batch), self.texts_of))
         return True
-
-
-class _Packed(NamedTuple):
-    """Folded rows that wait to become updates."""
-
-    ts: Int64Array
-    instrument: Int32Array
-    ltp: Int64Array
-    figures: npt.NDArray[np.void]
-
-    @classmethod
-    def nothing(cls) -> _Packed:
-        """Return no rows."""
-        none = np.empty(0, dtype=np.int64)
-        return cls(none, none.astype(np.int32), none, none.view("V8"))
-
-
-def _told_levels(
-    t: Touchline, quantity: int, price: int, depth: tuple[int, ...]
-) -> tuple[Level, ...]:
-    """Return a side from ``depth``: level 1's orders, then quantity, price, orders of 2 to 5."""
-    told = [(quantity, price, depth[0]), *zip(*(iter(depth[1:]),) * 3, strict=True)]
-    return tuple(
-        Level(qty, at, orders or made_up_orders(t, qty, at)) if at else Level()
-        for qty, at, orders in told
-    )
-
-
-def _with_orders(level: Level, orders: int) -> Level:
-    return Level(level.quantity, level.price, orders) if orders and level.price else level

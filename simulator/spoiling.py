@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from simulator.faults import Layer, Planned
-from simulator.replay import Update
+from simulator.updates import Update
 from streamer.odin.fields import sized
 from streamer.odin.framing import HEADER_BYTES, encode_frames
 from streamer.odin.messages import Touchline, encode_heartbeat

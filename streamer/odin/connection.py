@@ -17,7 +17,7 @@ A client need not wait for its answer: requests behind the logon are taken in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, KeysView, Sequence
+from collections.abc import Callable, Iterable, Iterator, KeysView, Sequence
 from enum import Enum, StrEnum, auto
 from typing import Protocol
 
@@ -168,7 +168,7 @@ class ServerConnection:
     """
 
     def __init__(
-        self, *, level: int = 6, batch: int = 128, max_instruments: int = MAX_INSTRUMENTS
+        self, *, level: int = 1, batch: int = 128, max_instruments: int = MAX_INSTRUMENTS
     ) -> None:
         self.user = ""
         self.paused = False
@@ -197,6 +197,10 @@ class ServerConnection:
     def interest(self) -> KeysView[InstrumentKey]:
         """Return the instruments wanted in any form, each once, oldest first by kind."""
         return (self.touchline | self.ltp | self.best_five).keys()
+
+    def text_interest(self) -> Iterator[InstrumentKey]:
+        """Return the instruments whose touchlines are wanted as text."""
+        return (key for key, mode in self.touchline.items() if not mode.native)
 
     def receive(self, data: bytes, now: int) -> list[ServerEvent]:
         """

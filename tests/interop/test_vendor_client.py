@@ -11,8 +11,9 @@ import pytest
 from odin_market_feed import ODINMarketFeedClient
 
 from simulator.feed import FeedServer
-from simulator.replay import Replay, Update
+from simulator.replay import Replay
 from simulator.sockets import open_listener
+from simulator.updates import Update
 from streamer.odin.times import stamp
 from tests.simulator.tapes import OPEN, RELIANCE, SBIN, SECOND, counted_rows, replay_of
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simulator.replay import Replay, Update
+from simulator.replay import Replay
+from simulator.updates import Update
 from streamer.odin.messages import Heartbeat, LogonAnswer, ServerMessage, decode_message
 from streamer.odin.tags import LOGON_ACCEPTED
 

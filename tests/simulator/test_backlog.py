@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from simulator.backlog import Backlog
-from simulator.replay import Update
+from simulator.updates import Update
 from tests.simulator.tapes import OPEN, SECOND, replay_of
 
 

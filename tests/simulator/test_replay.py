@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from simulator.columns import Batch
 from simulator.recording import Recording
-from simulator.replay import BLOCK_ROWS, Replay, Update
+from simulator.replay import BLOCK_ROWS, Replay
+from simulator.updates import Update
 from streamer.errors import RecordingError
 from streamer.ist import ist_date, ist_midnight
 from streamer.odin.messages import BestFive, Level, LtpTouchline, Touchline, decode_message
@@ -409,6 +410,22 @@ def test_prefetching_changes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not REAL_DATA.is_dir(), reason="the real recordings are not on this machine")
+def test_texts_that_are_expected_are_the_same(tmp_path: Path) -> None:
+    """Written ahead for some instruments or all, every update says what it says otherwise."""
+    recording = opened(write(tmp_path / "a.parquet", rows(300), row_group_size=50))
+
+    def begin() -> Replay:
+        return Replay(recording, start=recording.start, end=recording.end + 1)
+
+    plain = [update.text for update in begin().take(FOREVER, FOREVER)]
+    for keys in (recording.keys, recording.keys[:1]):
+        replay = begin()
+        replay.expect_texts(frozenset(keys))
+        taken = replay.take(FOREVER, FOREVER)
+        assert [update.text for update in taken] == plain
+        assert any(update.made_touchline is None for update in taken)
+
+
 def test_real_recording_replays_whole() -> None:
     """A day recorded from a real feed replays straight from its file, every row once, in order."""
     recording = opened(REAL_DATA / "nse-2021-06-09-seed10-clean.parquet")

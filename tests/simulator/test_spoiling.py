@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.faults import CATALOGUE, Layer, Planned, parse_planned
-from simulator.replay import Update
 from simulator.spoiling import Spoiler, Spoilt, spoilt_frame, with_fields
+from simulator.updates import Update
 from streamer.errors import FrameError, MessageError
 from streamer.odin.framing import ResponseDecoder, encode_frames
 from streamer.odin.messages import Heartbeat, Touchline, decode_message, encode_heartbeat

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.recording import Recording
-from simulator.replay import Replay, Update
+from simulator.replay import Replay
 from simulator.synth import recording_hash
 from simulator.tape_journal import (
     FolderHold,
@@ -23,6 +23,7 @@ from simulator.tape_journal import (
     to_parquet,
 )
 from simulator.transcript import ROW, Gap, Row, Transcript
+from simulator.updates import Update
 from streamer.errors import ConfigError, RecordingError
 from streamer.odin.messages import decode_message
 from tests.simulator.feed_words import updates_of, words_of
