@@ -34,6 +34,7 @@ from streamer.journal import Event, Journal
 from streamer.loading import trading_calendar
 from streamer.odin.framing import Dialect
 from streamer.odin.messages import Logoff, ServerMessage
+from streamer.reference_desk import ReferenceDesk
 from streamer.reloading import Reloaded, Reloader, read_instruments
 from streamer.server import ServerSettings, StreamServer
 from streamer.store import ClientStore
@@ -43,6 +44,9 @@ _logger = logging.getLogger("streamer")
 
 MUTE_AFTER_S: Final = {"wall": 30.0, "feed": 10.0}
 """How long the feed may say nothing while something is expected of it, by the clock in use."""
+
+REFERENCE_LOOK_S: Final = 15.0
+"""How often the store is looked at for end-of-day files that were imported."""
 
 STATUS_CLEAN: Final = 0
 STATUS_FAILED: Final = 1
@@ -77,6 +81,7 @@ def run(
     calendar = trading_calendar(config.calendar)
     _allow_many_sockets()
     with contextlib.closing(_open_store(config, environ)) as store:
+        desk = ReferenceDesk(config.session_file(environ), lambda: hub.instruments, calendar)
         hub = Hub(
             instruments=instruments,
             calendar=calendar,
@@ -92,6 +97,7 @@ def run(
                 closed_policy=config.closed_policy,
                 lossless=config.lossless,
             ),
+            reference=desk,
             now=now(),
         )
         _logger.info(
@@ -100,17 +106,18 @@ def run(
             len(instruments),
             config.clock,
         )
-        return asyncio.run(_serve(config, hub, store, access, now))
+        return asyncio.run(_serve(config, hub, store, desk, access, now))
 
 
 async def _serve(
     config: Config,
     hub: Hub,
     store: ClientStore,
+    desk: ReferenceDesk,
     access: AccessList | None,
     now: Callable[[], int],
 ) -> int:
-    return await _App(config, hub, store, access, now).serve()
+    return await _App(config, hub, store, desk, access, now).serve()
 
 
 class _App:
@@ -121,11 +128,13 @@ class _App:
         config: Config,
         hub: Hub,
         store: ClientStore,
+        desk: ReferenceDesk,
         access: AccessList | None,
         now: Callable[[], int],
     ) -> None:
         self._config = config
         self._hub = hub
+        self._desk = desk
         self._journal = Journal(self._emit if config.events else None)
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._server = StreamServer(
@@ -167,11 +176,14 @@ class _App:
         """Run until something ends it; return the exit status."""
         await self._server.start()
         line = asyncio.create_task(self._upstream.run())
-        line.add_done_callback(self._on_line_ended)
+        line.add_done_callback(self._on_task_ended)
+        looking = asyncio.create_task(self._keep_reference())
+        looking.add_done_callback(self._on_task_ended)
         self._listen_to_signals()
         if self._config.events:
             _call_at_end_of_input(lambda: self.end(Ending("standard input has ended")))
         ending = await self._ending
+        looking.cancel()
         self._journal.stopping(ending.reason)
         if ending.send_all:
             # The feed said good-bye. It is not to be dialled again while
@@ -181,6 +193,15 @@ class _App:
         await self._upstream.close()
         self._journal.stopped(ending.reason, self._hub.delivered)
         return ending.status
+
+    async def _keep_reference(self) -> None:
+        """Have the figures of the coming session at hand before its first quote."""
+        while True:
+            time = self._hub.hours.time
+            day = None if time is None else self._hub.hours.calendar.trading_day(time)
+            if await asyncio.to_thread(self._desk.prepare, day):
+                self._server.renew_reference()
+            await asyncio.sleep(REFERENCE_LOOK_S)
 
     def end(self, ending: Ending) -> None:
         """Have the server end; what comes second changes nothing any more."""
@@ -194,8 +215,8 @@ class _App:
         if self._config.until_logoff and any(isinstance(each, Logoff) for each in messages):
             self.end(Ending("the feed has logged off", send_all=True))
 
-    def _on_line_ended(self, line: asyncio.Task[None]) -> None:
-        error = None if line.cancelled() else line.exception()
+    def _on_task_ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
         if error is not None:
             _logger.error("the server failed", exc_info=error)
             self.end(Ending("the server failed", STATUS_FAILED))

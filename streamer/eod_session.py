@@ -114,6 +114,16 @@ def prepare_session(
     return SessionReference(day, found, tuple(wanting))
 
 
+def without_files(day: date, is_session: Callable[[date], bool]) -> SessionReference:
+    """Return the reference data of a session without any file: what is wanting."""
+    wanting = [
+        each
+        for exchange in _EXCHANGES
+        for each in _wanting(exchange, (), session_calendar(day, is_session, ()))
+    ]
+    return SessionReference(day, wanting=tuple(wanting))
+
+
 class _Exchange:
     """The files of one exchange, as far as a session needs them."""
 

@@ -200,11 +200,20 @@ class EodStore:
         return "imported" if known is None else "replaced"
 
     def files(self) -> list[StoredFile]:
-        """Return what was imported, by exchange, kind and day."""
-        rows = self._connection.execute(
-            "SELECT id, kind, exchange, effective, name, sha256 FROM eod_file "
-            "ORDER BY exchange, kind, effective"
-        )
+        """
+        Return what was imported, by exchange, kind and day.
+
+        Raises:
+            StoreError: If the store cannot be read.
+
+        """
+        try:
+            rows = self._connection.execute(
+                "SELECT id, kind, exchange, effective, name, sha256 FROM eod_file "
+                "ORDER BY exchange, kind, effective"
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"The end-of-day files cannot be read: {error}") from error
         return [
             StoredFile(number, kind, exchange, as_day(effective), name, sha256)
             for number, kind, exchange, effective, name, sha256 in rows

@@ -2,7 +2,8 @@
 Whether the server can do its work, and if not, why: what ``/api/health`` answers.
 
 Each check is a small object with ``ok`` and what it is about. The whole is
-ready when all of them are.
+ready when all of them are. Reference data that is missing or too old is told
+beside them: quotes go on without.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def health(
     return ready, {
         "status": "ready" if ready else "not_ready",
         "checks": checks,
+        "reference": _reference(hub),
         "market_open": hub.market_open,
         "simulated": hub.simulated,
         "connections": hub.connections,
@@ -51,6 +53,16 @@ def calendar_gap(hub: Hub, time: int) -> str | None:
         f"the calendar covers {first} to {last}, not {day}: holidays and special sessions are "
         "unknown and the weekday rule is assumed; give a newer one with --calendar"
     )
+
+
+def _reference(hub: Hub) -> dict[str, object]:
+    reference = hub.reference()
+    wanting = () if reference is None else reference.wanting
+    return {
+        "session": None if reference is None else reference.day.isoformat(),
+        "missing": [each.text() for each in wanting if each.is_missing],
+        "stale": [each.text() for each in wanting if not each.is_missing],
+    }
 
 
 def _check(problem: str | None, **about: object) -> dict[str, object]:

@@ -1,24 +1,27 @@
 """
-The plain HTTP side of the port: health, counters, and a page for people.
+The plain HTTP side of the port: health, counters, quotes, and a page for people.
 
 ``GET /`` says what this is, ``GET /api/health`` whether it works (200 or 503),
-``GET /api/stats`` how much it does. Anything else is 404.
+``GET /api/stats`` how much it does, ``GET /api/quotes?stocks=SBIN,2885`` what
+stocks cost. Anything else is 404.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import formatdate
 from functools import cache
 from http import HTTPStatus
 from importlib import resources
 from typing import Final
+from urllib.parse import parse_qs
 
 import msgspec
 from websockets.datastructures import Headers
 from websockets.http11 import Response
 
 from streamer.connection import Refusal
+from streamer.handshake import MAX_QUERY_FIELDS
 
 METHODS: Final = ("GET", "HEAD")
 
@@ -38,8 +41,9 @@ class Pages:
     Args:
         health: Returns whether the server is ready, and a report.
         stats: Returns the counters.
-        may_read_stats: Judges a query and an ``Authorization`` header; None
-            permits.
+        quotes: Returns the quotes of stocks as JSON, and the stocks without one.
+        may_read: Judges a query and an ``Authorization`` header for counters
+            and quotes; None permits.
 
     """
 
@@ -48,11 +52,13 @@ class Pages:
         *,
         health: Callable[[], tuple[bool, Mapping[str, object]]],
         stats: Callable[[], Mapping[str, object]],
-        may_read_stats: Callable[[str, str | None], Refusal | None],
+        quotes: Callable[[Sequence[str]], tuple[list[bytes], list[str]]],
+        may_read: Callable[[str, str | None], Refusal | None],
     ) -> None:
         self._health = health
         self._stats = stats
-        self._may_read_stats = may_read_stats
+        self._quotes = quotes
+        self._may_read = may_read
 
     def answer(self, method: str, path: str, query: str, headers: Headers) -> Response:
         """Return the response to a request that is not for the stream."""
@@ -72,20 +78,42 @@ class Pages:
             case "/api/health":
                 ready, report = self._health()
                 return json_response(200 if ready else 503, report)
-            case "/api/stats":
+            case "/api/stats" | "/api/quotes":
                 authorization = next(iter(headers.get_all("Authorization")), None)
-                refusal = self._may_read_stats(query, authorization)
+                refusal = self._may_read(query, authorization)
                 if refusal is not None:
                     return json_response(refusal.status, refusal.body)
+                if path == "/api/quotes":
+                    return self._answer_quotes(query)
                 return json_response(200, self._stats())
             case _:
                 refusal = Refusal.because(
                     404,
                     "invalid_request",
-                    "Nothing is here; expected /enhanced-stream (WebSocket), /, /api/health "
-                    "or /api/stats",
+                    "Nothing is here; expected /enhanced-stream (WebSocket), /, /api/health, "
+                    "/api/stats or /api/quotes",
                 )
                 return json_response(refusal.status, refusal.body)
+
+    def _answer_quotes(self, query: str) -> Response:
+        try:
+            fields = parse_qs(query, max_num_fields=MAX_QUERY_FIELDS)
+        except ValueError:
+            fields = {}
+        words = [each.strip() for field in fields.get("stocks", ()) for each in field.split(",")]
+        stocks = [each for each in words if each]
+        if not stocks:
+            refusal = Refusal.because(
+                400,
+                "empty_request",
+                "Found no stocks; expected symbols or tokens, alone or with their exchange, as "
+                "/api/quotes?stocks=SBIN,2885,BSE:500112",
+            )
+            return json_response(refusal.status, refusal.body)
+        quotes, failed = self._quotes(stocks)
+        return json_response(
+            200, {"quotes": [msgspec.Raw(each) for each in quotes], "failed_stocks": failed}
+        )
 
 
 def json_response(status: int, body: Mapping[str, object], **headers: str) -> Response:

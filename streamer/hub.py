@@ -23,6 +23,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from streamer.beginnings import Beginnings
 from streamer.calendar import TradingCalendar
 from streamer.clients import ClientChanges, ClientRecord, Delivery
 from streamer.clock import FeedClock, Move, WallClock
@@ -35,7 +36,9 @@ from streamer.odin.messages import LogonAnswer, ServerMessage, Touchline
 from streamer.odin.tags import InstrumentKey
 from streamer.outbox import text_frame
 from streamer.protocol import FEATURES, INSTRUCTIONS, Request, encode_reply, parse_request
+from streamer.quote_reports import report_quotes
 from streamer.quotes import Quote
+from streamer.reference import ReferenceOf, SessionReference, no_reference
 from streamer.register import Register
 from streamer.relisting import Relisting, compare
 from streamer.subscriptions import subscribe, subscribed, unsubscribe
@@ -60,6 +63,7 @@ class Hub:
         epoch: Names this server process to clients (rules C-3, M-3).
         records: The clients of earlier processes.
         settings: Limits and policies.
+        reference: The figures of a session from end-of-day files.
         now: The machine's time.
 
     """
@@ -73,6 +77,7 @@ class Hub:
         epoch: str,
         records: Iterable[ClientRecord] = (),
         settings: HubSettings | None = None,
+        reference: ReferenceOf = no_reference,
         now: int,
     ) -> None:
         self.instruments = instruments
@@ -92,7 +97,9 @@ class Hub:
         )
         self._connections: dict[Connection, None] = {}
         self._interest: Interest[Connection] = Interest()
+        self._beginnings = Beginnings(calendar, reference)
         self._quotes: dict[InstrumentKey, Quote] = {}
+        self._alarms: list[str] = []
         self._awaiting_state: set[InstrumentKey] = set()
         self._dirty: dict[Connection, None] = {}
         self._feed_is_simulated = False
@@ -122,6 +129,23 @@ class Hub:
     def clients(self) -> int:
         """How many clients are known, connected or not."""
         return len(self._register)
+
+    def quotes(self, stocks: Iterable[str]) -> tuple[list[bytes], list[str]]:
+        """
+        Return the newest quote of each stock as JSON, with sources and flags, open or closed.
+
+        A stock that the feed has told nothing of is quoted by the newest
+        end-of-day file before the present session. The second list names the
+        stocks that are unknown, and those of which nothing is known.
+        """
+        return report_quotes(stocks, self.instruments, self._quotes, self._beginnings, self.hours)
+
+    def reference(self) -> SessionReference | None:
+        """Return the reference data of the present session or the next; None before any time."""
+        time = self.hours.time
+        if time is None:
+            return None
+        return self._beginnings.reference(self.hours.calendar.trading_day(time))
 
     def interest(self) -> list[InstrumentKey]:
         """Return every instrument that the feed should send, in a stable order."""
@@ -353,6 +377,7 @@ class Hub:
         self._pass_time(now)
         relisting = compare(self.instruments, instruments)
         self.instruments = instruments
+        self._beginnings.forget()
         for key, quote in self._quotes.items():
             quote.rename(instruments.get(key) or quote.instrument)
         for client, come, gone in self._register.relist(relisting.come, relisting.gone):
@@ -366,6 +391,13 @@ class Hub:
                 self._interest.add(key, connection)
             self._send_last_quotes(connection, come)
         return relisting
+
+    def renew_reference(self, now: int) -> None:
+        """Take the figures of end-of-day files again: others were imported."""
+        self._pass_time(now)
+        self._beginnings.forget()
+        for quote in self._quotes.values():
+            quote.renew_reference()
 
     # --- time
 
@@ -411,6 +443,11 @@ class Hub:
         """Take back changes that could not be saved; they come again with the next ones."""
         self._register.changes_failed(changes)
 
+    def take_alarms(self) -> list[str]:
+        """Return what somebody should look at, each once."""
+        alarms, self._alarms = self._alarms, []
+        return alarms
+
     def take_dirty(self) -> list[Connection]:
         """Return the connections that have something to write or are to be closed."""
         dirty = list(self._dirty)
@@ -441,7 +478,7 @@ class Hub:
             instrument = self.instruments.get(key)
             if instrument is None:
                 return
-            quote = self._quotes[key] = Quote(instrument)
+            quote = self._quotes[key] = Quote(instrument, self._beginnings)
         if key in self._awaiting_state:
             self._awaiting_state.discard(key)
             if quote.is_state(touchline):
@@ -451,6 +488,9 @@ class Hub:
             return
         quote.update(touchline, time)
         self.updates += 1
+        if quote.alarm is not None:
+            self._alarms.append(quote.alarm)
+            quote.alarm = None
         if not self.hours.is_open:
             return
         subscribers = self._interest.subscribers(key)

@@ -71,6 +71,8 @@ class Journal:
 
     def look_at(self, hub: Hub) -> None:
         """Tell what changed about the market since the last look."""
+        for alarm in hub.take_alarms():
+            _logger.warning("%s", alarm)
         time, session = hub.hours.time, hub.hours.session
         before, self._session = self._session, session
         if session != before:

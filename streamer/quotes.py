@@ -6,6 +6,11 @@ A :class:`Quote` is the present state of one instrument: the day's figures, the
 spell itself as the ``data`` of ``market_data`` (rule M-1). Who gets it, and
 when, is the hub's business.
 
+What a day begins with comes from the feed and from end-of-day files. The
+previous close is the feed's own, else a file's, else what the feed said the
+evening before. The 52-week range is the file's where there is one: the feed's
+is not adjusted, or of a lifetime, and never changes it.
+
 Prices stay scaled integers until they are spelt; ``price / locator`` is the
 double nearest to the decimal price, and its shortest spelling is that decimal,
 so what clients read is exact to the paisa.
@@ -13,17 +18,22 @@ so what clients read is exact to the paisa.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
+from typing import Final
 
 import msgspec
 
+from streamer.beginnings import NEVER, Begin, Beginning, begin_without_files
 from streamer.instruments import Instrument
 from streamer.ist import ist_date, ist_rfc3339
 from streamer.odin.messages import Touchline
+from streamer.reference import NO_FIGURES, Figure, Flag, is_jump, rounded
 
 _NULL = b"null"
 _FLAGS = (b"false", b"true")
+_FROM_FEED: Final[dict[str, object]] = {"from": "feed"}
 
 
 @lru_cache(maxsize=1 << 16)
@@ -44,6 +54,16 @@ def _known(scaled: int, locator: int) -> bytes:
     return _price(scaled, locator) if scaled else _NULL
 
 
+def _scaled(figure: Figure | None, locator: int) -> int:
+    """Return a file's price as the feed would write it; 0 is unknown."""
+    return 0 if figure is None else figure.value * locator // 100
+
+
+def _date_of(figure: Figure | None) -> bytes:
+    on = None if figure is None else figure.on
+    return _NULL if on is None else b'"%b"' % str(on).encode()
+
+
 class Quote:
     """
     The present state of one instrument, and how clients read it.
@@ -53,10 +73,13 @@ class Quote:
 
     Args:
         instrument: Whose quote it is.
+        begin: Says what its days begin with.
 
     """
 
     __slots__ = (
+        "_begin",
+        "_close",
         "_close_text",
         "_closes",
         "_data_head",
@@ -64,11 +87,19 @@ class Quote:
         "_day_low",
         "_day_open",
         "_envelope_head",
+        "_eve",
+        "_evening",
+        "_figures",
+        "_judged",
+        "_known_close",
+        "_known_close_source",
+        "_official_from",
         "_range",
         "_range_text",
         "_volume",
         "_year_high",
         "_year_low",
+        "alarm",
         "day",
         "instrument",
         "processed",
@@ -76,14 +107,25 @@ class Quote:
         "touchline",
     )
 
-    def __init__(self, instrument: Instrument) -> None:
+    def __init__(self, instrument: Instrument, begin: Begin = begin_without_files) -> None:
         self.seq = 0
         self.touchline: Touchline | None = None
         self.day: date | None = None
         """The trading day that the figures belong to, in IST."""
         self.processed = 0
         """Market time at which the newest update was processed."""
+        self.alarm: str | None = None
+        """What somebody should look at; None once it was taken."""
         self.rename(instrument)
+        self._begin = begin
+        self._figures = NO_FIGURES
+        self._official_from = NEVER
+        self._eve: tuple[date, int] | None = None
+        self._evening: tuple[date, int] | None = None
+        self._known_close = 0
+        self._known_close_source: dict[str, object] | None = None
+        self._close = 0
+        self._judged = (0, 0)
         self._day_open = self._day_high = self._day_low = 0
         self._year_high = self._year_low = 0
         self._volume = 0
@@ -107,7 +149,14 @@ class Quote:
         """Forget the figures but not ``seq``: the feed's time went back (rule H-5)."""
         self.touchline = None
         self.day = None
-        self._begin_day()
+        self._eve = self._evening = None
+
+    def renew_reference(self) -> None:
+        """Take the figures of the day again: other files were imported."""
+        if self.touchline is not None and self.day is not None:
+            locator = self.touchline.locator
+            self._take_figures(self._begin(self.instrument.key, self.day), locator)
+            self._close = self.touchline.close or self._known_close
 
     def is_state(self, touchline: Touchline) -> bool:
         """Return whether ``touchline`` says nothing but what is known already (rule M-9)."""
@@ -120,7 +169,7 @@ class Quote:
         """
         Take ``touchline`` as the newest update.
 
-        A touchline of a later day than the last one begins a new day: open,
+        A touchline of a later session than the last one begins a new day: open,
         high, low and the 52-week flags start again. A day that has not come yet
         is none: one wrong date in one message must not hide the quotes that
         follow it.
@@ -130,10 +179,12 @@ class Quote:
             now: Market time.
 
         """
-        day = ist_date(min(touchline.lut or touchline.ltt or now, now))
+        moment = min(touchline.lut or touchline.ltt or now, now)
+        day = ist_date(moment)
         if self.day is None or day > self.day:
-            self._begin_day()
-            self.day = day
+            beginning = self._begin(self.instrument.key, day)
+            if self.day is None or beginning.day > self.day:
+                self._begin_day(beginning, touchline.locator)
         self.touchline = touchline
         self.processed = now
         self.seq += 1
@@ -147,6 +198,12 @@ class Quote:
             self._year_high = touchline.high_52
         if not self._year_low:
             self._year_low = touchline.low_52
+        self._close = touchline.close or self._known_close
+        if moment >= self._official_from and day == self.day:
+            # H-6: what the feed says after the close is the official close.
+            self._evening = (day, ltp)
+        if self._judged != (self._day_open, self._close):
+            self._judge()
 
     def data(self) -> bytes:
         """Return the ``data`` object of rule M-1 as JSON; the quote must have been updated."""
@@ -160,18 +217,62 @@ class Quote:
                 self._closes_json(touchline),
                 b"%d" % self._volume,
                 b',"percent_change":',
-                _percent_change(touchline.ltp, touchline.close, locator),
+                _percent_change(touchline.ltp, self._close, locator),
                 self._range_json(touchline),
                 b"%d" % ((touchline.lut or touchline.ltt or touchline.sent) // 1_000_000),
                 b',"last_updated":"',
                 ist_rfc3339(self.processed).encode(),
                 b'","is_new_week_52_high":',
-                _FLAGS[0 < self._year_high < self._day_high],
+                _FLAGS[self._is_high()],
                 b',"is_new_week_52_low":',
-                _FLAGS[self._year_low > self._day_low],
+                _FLAGS[self._is_low()],
                 b"}",
             )
         )
+
+    def flags(self) -> list[Flag]:
+        """Return what its reader should know of the figures that the day began with."""
+        flags = list(self._figures.flags)
+        if "prev_close_stale" in flags and not self._is_files_close():
+            flags.remove("prev_close_stale")
+        suspicion = self._suspicion()
+        return flags if suspicion is None else [*flags, suspicion]
+
+    def sources(self) -> dict[str, object]:
+        """Return where each figure is from that another source could have given."""
+        figures = self._figures
+        told: dict[str, object] = {}
+        if self._is_feeds_close():
+            told["prev_close"] = _FROM_FEED
+        elif self._known_close:
+            told["prev_close"] = self._known_close_source
+        for name, is_record, known, file in (
+            ("week_52_high", self._is_high(), self._year_high, figures.week_52_high),
+            ("week_52_low", self._is_low(), self._year_low, figures.week_52_low),
+        ):
+            if is_record:
+                told[name] = _FROM_FEED | {"said": str(self.day)}
+            elif file is not None:
+                told[name] = file.source_json()
+            elif known:
+                told[name] = _FROM_FEED
+        if figures.avg_volume_5d is not None:
+            told["avg_volume_5d"] = figures.avg_volume_5d.source_json()
+        return told
+
+    def reported(self, source: Mapping[str, object] | None = None) -> bytes:
+        """
+        Return the ``data`` object with ``sources`` and ``flags`` as JSON.
+
+        Args:
+            source: Where the prices of the day are from, if not from the feed.
+
+        """
+        more = {
+            "sources": {"ltp": source or _FROM_FEED, **self.sources()},
+            "flags": self.flags(),
+        }
+        return self.data()[:-1] + b"," + msgspec.json.encode(more)[1:]
 
     def market_data(self, now: int) -> bytes:
         """
@@ -188,10 +289,71 @@ class Quote:
             self.seq,
         )
 
-    def _begin_day(self) -> None:
+    def _begin_day(self, beginning: Beginning, locator: int) -> None:
+        self.day = beginning.day
+        self._official_from = beginning.official_from
         self._day_open = self._day_high = self._day_low = 0
         self._year_high = self._year_low = 0
         self._volume = 0
+        self._judged = (0, 0)
+        self._eve = self._evening
+        self._take_figures(beginning, locator)
+
+    def _take_figures(self, beginning: Beginning, locator: int) -> None:
+        figures = self._figures = beginning.figures
+        self._year_high = _scaled(figures.week_52_high, locator) or self._year_high
+        self._year_low = _scaled(figures.week_52_low, locator) or self._year_low
+        self._known_close = _scaled(figures.prev_close, locator)
+        file = figures.prev_close
+        self._known_close_source = None if file is None else file.source_json()
+        eve = self._eve
+        is_uncertain = file is None or "prev_close_stale" in figures.flags
+        if eve is not None and eve[0] == beginning.previous and is_uncertain:
+            self._known_close = rounded(eve[1] / figures.factor)
+            self._known_close_source = {"from": "feed", "said": eve[0].isoformat()}
+        self._range = ()
+
+    def _judge(self) -> None:
+        """Look whether the day opened where the share can have opened."""
+        self._judged = (self._day_open, self._close)
+        suspicion = self._suspicion()
+        if suspicion is None or self.touchline is None:
+            return
+        locator = self.touchline.locator
+        why = (
+            "no corporate action is known"
+            if suspicion == "open_jump"
+            else "the feed has not adjusted it for what goes ex today"
+        )
+        self.alarm = (
+            f"{self.instrument.label} opened at {self._day_open / locator:.2f} on {self.day}, more "
+            f"than 25 % from the previous close {self._close / locator:.2f}, and {why}; expected "
+            "its percent_change to be wrong"
+        )
+
+    def _suspicion(self) -> Flag | None:
+        close, figures = self._close, self._figures
+        if not close or not is_jump(self._day_open, close):
+            return None
+        if not figures.actions:
+            return "open_jump"
+        adjusted = rounded(close / figures.factor)
+        if self._is_feeds_close() and figures.factor != 1 and adjusted:
+            return None if is_jump(self._day_open, adjusted) else "feed_close_unadjusted"
+        return None
+
+    def _is_high(self) -> bool:
+        return 0 < self._year_high < self._day_high
+
+    def _is_low(self) -> bool:
+        return self._year_low > self._day_low
+
+    def _is_files_close(self) -> bool:
+        source = self._known_close_source
+        return not self._is_feeds_close() and source is not None and source["from"] == "file"
+
+    def _is_feeds_close(self) -> bool:
+        return self.touchline is not None and bool(self.touchline.close)
 
     def _closes_json(self, touchline: Touchline) -> bytes:
         """Spell ``open`` to ``prev_close``, which seldom change between two updates."""
@@ -199,7 +361,7 @@ class Quote:
             self._day_open,
             self._day_high,
             self._day_low,
-            touchline.close,
+            self._close,
             touchline.locator,
         )
         if figures != self._closes:
@@ -231,17 +393,19 @@ class Quote:
             self._range = figures
             locator = touchline.locator
             today = b'"%b"' % str(self.day).encode()
-            is_high = 0 < self._year_high < self._day_high
-            is_low = self._year_low > self._day_low
+            is_high, is_low = self._is_high(), self._is_low()
+            file = self._figures
+            volume = file.avg_volume_5d
             self._range_text = (
                 b',"week_52_high":%b,"week_52_low":%b,"week_52_high_date":%b,'
-                b'"week_52_low_date":%b,"day_high":%b,"day_low":%b,"avg_volume_5d":null,"timestamp":'
+                b'"week_52_low_date":%b,"day_high":%b,"day_low":%b,"avg_volume_5d":%b,"timestamp":'
             ) % (
                 _known(self._day_high if is_high else self._year_high, locator),
                 _known(self._day_low if is_low else self._year_low, locator),
-                today if is_high else _NULL,
-                today if is_low else _NULL,
+                today if is_high else _date_of(file.week_52_high),
+                today if is_low else _date_of(file.week_52_low),
                 _price(self._day_high, locator),
                 _price(self._day_low, locator),
+                _NULL if volume is None else b"%d" % volume.value,
             )
         return self._range_text

@@ -51,6 +51,16 @@ class Source(msgspec.Struct, frozen=True):
     sha256: str
     effective: date
 
+    def as_json(self) -> dict[str, object]:
+        """Return it for programs."""
+        return {
+            "from": "file",
+            "kind": self.kind,
+            "file": self.file,
+            "sha256": self.sha256,
+            "effective": self.effective.isoformat(),
+        }
+
 
 class Bar(msgspec.Struct, frozen=True):
     """One session of one instrument, as the exchange published it: nothing is adjusted."""
@@ -158,11 +168,11 @@ class Figure(msgspec.Struct, frozen=True):
 
     def source_json(self) -> dict[str, object]:
         """Return where the figure is from, for programs."""
-        told: dict[str, object] = {"from": "file", **_file_json(self.source)}
+        told = self.source.as_json()
         if self.factor != 1:
             told["factor"] = str(self.factor)
         if len(self.sources) > 1:
-            told["files"] = [_file_json(source) for source in self.sources]
+            told["files"] = [source.as_json() for source in self.sources]
         return told
 
 
@@ -199,7 +209,7 @@ class Figures(msgspec.Struct, frozen=True):
                 "ex_date": each.ex_date.isoformat(),
                 "purpose": each.purpose,
                 "factor": str(each.factor),
-                "source": {"from": "file", **_file_json(each.source)},
+                "source": each.source.as_json(),
             }
             for each in self.actions
         ]
@@ -451,15 +461,6 @@ def _factor_of(figure: Figure, known: Range, actions: tuple[Action, ...], day: d
     """Return what a file's figure was divided by: an adjusted one only by what came after it."""
     from_range = figure.source in (known.high_source, known.low_source)
     return factor_between(actions, known.effective if from_range else figure.source.effective, day)
-
-
-def _file_json(source: Source) -> dict[str, object]:
-    return {
-        "kind": source.kind,
-        "file": source.file,
-        "sha256": source.sha256,
-        "effective": source.effective.isoformat(),
-    }
 
 
 def session_calendar(

@@ -128,7 +128,8 @@ class StreamServer:
         self._pages = Pages(
             health=lambda: health(hub, now(), store_problem=self.store_problem),
             stats=lambda: hub.stats(now()) | {"feed": feed_stats()},
-            may_read_stats=self._may_read_stats,
+            quotes=hub.quotes,
+            may_read=self._may_read,
         )
         self._servers: list[Server] = []
         self._writer: FrameWriter
@@ -242,6 +243,11 @@ class StreamServer:
         relisting = self._hub.relist(instruments, self._now())
         self.flush()
         return relisting
+
+    def renew_reference(self) -> None:
+        """Take the figures of end-of-day files again: others were imported."""
+        self._hub.renew_reference(self._now())
+        self.flush()
 
     # --- the feed
 
@@ -404,7 +410,7 @@ class StreamServer:
         socket.opening = opening
         return self._hub.admit(opening.client_id, socket.principal, self._now())
 
-    def _may_read_stats(self, query: str, authorization: str | None) -> Refusal | None:
+    def _may_read(self, query: str, authorization: str | None) -> Refusal | None:
         if self._access is None:
             return None
         opening = read_opening(query, authorization)

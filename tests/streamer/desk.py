@@ -15,6 +15,7 @@ from streamer.hub import Hub
 from streamer.instruments import InstrumentTable
 from streamer.ist import ist_ns
 from streamer.odin.messages import Heartbeat, LogonAnswer, ServerMessage, Touchline
+from streamer.reference import ReferenceOf, no_reference
 
 THURSDAY = date(2025, 9, 4)
 SECOND = 1_000_000_000
@@ -87,6 +88,7 @@ class Desk:
         now: int | None = None,
         calendar: TradingCalendar | None = None,
         instruments: InstrumentTable | None = None,
+        reference: ReferenceOf = no_reference,
     ) -> None:
         self.now = at("03:00", date(2026, 11, 23)) if now is None else now
         self.saved: dict[str, ClientRecord] = {record.client_id: record for record in records}
@@ -98,6 +100,7 @@ class Desk:
             epoch="epoch-1",
             records=list(self.saved.values()),
             settings=settings,
+            reference=reference,
             now=self.now,
         )
         self.settle()

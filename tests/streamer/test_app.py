@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import sqlite3
+import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from streamer.listening import listen, port_of
 from streamer.odin.messages import Heartbeat, ServerMessage
 from streamer.store import ClientStore
 from tests.feed_peer import FeedPeer
+from tests.streamer import eod_samples
 from tests.streamer.desk import RELIANCE, SBIN, at, touchline
 from tests.streamer.program import Program
 
@@ -45,6 +48,35 @@ async def test_a_quote_goes_all_the_way(tmp_path: Path) -> None:
                 line = (await program.http("/api/stats"))[1]["feed"]
                 assert line["messages"] >= 2
                 assert (line["state"], line["reconnects"], line["unusable"]) == ("connected", 0, 0)
+
+
+async def test_imported_files_stand_behind_the_quotes(tmp_path: Path) -> None:
+    """From ``eod import`` through the store to a client, to HTTP and to the report on health."""
+    eve = date(2025, 9, 3)
+    (tmp_path / "full.csv").write_bytes(
+        eod_samples.full(eve, {"RELIANCE": (1380.0, 1380.0, 1370.0, 1372.6, 7_000_000)})
+    )
+    arguments = ("eod", "import", "--db", str(tmp_path / "sessions.db"), "full.csv")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "streamer", *arguments), cwd=tmp_path
+    )
+    assert await process.wait() == 0
+    async with FeedPeer(time=at("10:00")) as feed:
+        async with Program(tmp_path, *FEED_CLOCK, upstream=feed.url) as program:
+            async with program.client() as client:
+                await program.event("upstream", state="connected")
+                await client.subscribe("RELIANCE")
+                await feed.wait_for_interest(RELIANCE)
+                feed.send(touchline(RELIANCE, close=0, lut=at("10:00")))
+                quote = (await client.until("market_data"))["data"]
+                assert (quote["prev_close"], quote["avg_volume_5d"]) == (1372.6, 7_000_000)
+            _, answer = await program.http("/api/quotes?stocks=RELIANCE,NOSUCH")
+            assert answer["failed_stocks"] == ["NOSUCH"]
+            source = answer["quotes"][0]["sources"]["prev_close"]
+            assert (source["file"], source["effective"]) == ("full.csv", "2025-09-03")
+            reference = (await program.http("/api/health"))[1]["reference"]
+            assert reference["session"] == "2025-09-04"
+            assert any("NSE 52-week file" in each for each in reference["missing"])
 
 
 async def test_a_feed_that_says_it_is_simulated_is_told(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from streamer.clock import WallClock
 from streamer.health import calendar_gap, health
+from streamer.reference import SessionReference, Wanting
 from tests.streamer.desk import Desk, at, touchline
 
 MONDAY = date(2026, 11, 23)
@@ -93,3 +94,27 @@ def test_the_age_of_the_last_tick_is_told() -> None:
     desk.feed(touchline(lut=at("10:00")))
     desk.pass_time(2)
     assert report(desk)[1]["upstream"]["last_tick_age_ms"] == 2000
+
+
+def test_reference_data_that_is_missing_or_stale_is_told() -> None:
+    """By session; the server is ready all the same."""
+
+    def reference(day: date) -> SessionReference:
+        eve = date(2026, 11, 20)
+        wanting = (
+            Wanting("NSE", "52-week file", day, eve),
+            Wanting("BSE", "end-of-day prices", eve, None),
+        )
+        return SessionReference(day, wanting=wanting)
+
+    desk = Desk(clock=WallClock(), now=at("10:00", MONDAY), reference=reference)
+    desk.hub.upstream("connected", desk.now)
+    ready, found = health(desk.hub, desk.now)
+    assert ready
+    assert found["reference"] == {
+        "session": "2026-11-23",
+        "missing": ["BSE end-of-day prices: there is none; expected one of 2026-11-20"],
+        "stale": ["NSE 52-week file: the newest is of 2026-11-20; expected one of 2026-11-23"],
+    }
+    nothing = health(Desk().hub, desk.now)[1]["reference"]
+    assert nothing == {"session": None, "missing": [], "stale": []}

@@ -52,6 +52,29 @@ async def test_stats_count(tmp_path: Path) -> None:
             assert stats["connections"] == stats["updates"] == stats["delivered"] == 1
 
 
+async def test_quotes_are_given_without_a_connection(tmp_path: Path) -> None:
+    """By symbol, token or exchange; ampersands are escaped as in any address."""
+    async with Serving(tmp_path) as serving:
+        serving.tell_time("10:00")
+        serving.server.feed([touchline(lut=at("10:00"))])
+        for stocks in ("RELIANCE,NOSUCH,M%26M", "2885,NOSUCH,M%26M", "2885&stocks=NOSUCH,+M%26M"):
+            status, headers, body = await serving.http(f"/api/quotes?stocks={stocks}")
+            answer = json.loads(body)
+            assert (status, headers["content-type"]) == (200, "application/json")
+            assert list(answer) == ["quotes", "failed_stocks"]
+            assert [quote["ltp"] for quote in answer["quotes"]] == [1365.5]
+            assert answer["failed_stocks"] == ["NOSUCH", "M&M"]
+
+
+@pytest.mark.parametrize("query", ["", "?stocks=", "?stocks=,%20,", "?stock=SBIN", "?&&&&&&&&&&&&"])
+async def test_a_question_without_stocks_is_refused(tmp_path: Path, query: str) -> None:
+    """With an example of what is expected."""
+    async with Serving(tmp_path) as serving:
+        status, _, body = await serving.http(f"/api/quotes{query}")
+        assert status == 400
+        assert "expected symbols or tokens" in json.loads(body)["message"]
+
+
 async def test_the_page_is_served(tmp_path: Path) -> None:
     """``/`` is a page for people that no other site may frame or extend."""
     async with Serving(tmp_path) as serving:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamer.beginnings import Beginning
 from streamer.instruments import InstrumentTable
+from streamer.odin.tags import InstrumentKey
 from streamer.quotes import Quote
+from streamer.reference import NO_FIGURES, Action, Figure, Figures, Source
 from tests.streamer.desk import RELIANCE, SECOND, THURSDAY, at, touchline
 
 NOON = at("12:00:00")
@@ -241,3 +245,269 @@ def test_cached_pieces_never_go_stale(updates: list[dict[str, int]]) -> None:
         for again in updates[: index + 1]:
             fresh.update(touchline(lut=NOON, **dict[str, Any](again)), NOON)
         assert quote.data() == fresh.data()
+
+
+# --- what a day begins with
+
+EVE, DAY, NEXT = THURSDAY - timedelta(days=1), THURSDAY, THURSDAY + timedelta(days=1)
+
+
+def file_figure(value: int, on: date | None = None) -> Figure:
+    """Return a figure of a made-up file of the eve."""
+    return Figure(value, Source("sec_bhavdata_full", "full.csv", "0" * 64, EVE), on)
+
+
+def figures(**given: Any) -> Figures:
+    """Return figures of files, with some of their own."""
+    found: dict[str, Any] = {
+        "prev_close": file_figure(137000),
+        "week_52_high": file_figure(160000, date(2025, 1, 7)),
+        "week_52_low": file_figure(110000, date(2025, 3, 3)),
+        "avg_volume_5d": file_figure(7_654_321),
+    }
+    return Figures(**{**found, **given})
+
+
+def beginning_with(by_day: dict[date, Figures]) -> Quote:
+    """Return the quote of RELIANCE over days with these figures."""
+    instrument = InstrumentTable.bundled().get(RELIANCE)
+    assert instrument is not None
+
+    def begin(key: InstrumentKey, day: date) -> Beginning:
+        official = at("15:30:30", day)
+        eve = day - timedelta(days=1)
+        return Beginning(day, eve, official, by_day.get(day, NO_FIGURES))
+
+    return Quote(instrument, begin)
+
+
+def reported(quote: Quote) -> dict[str, Any]:
+    """Return the data object with sources and flags."""
+    found: dict[str, Any] = json.loads(quote.reported())
+    return found
+
+
+def test_m6_the_feeds_own_previous_close_goes_first() -> None:
+    """M-6: then the file's; 0 on the wire is unknown."""
+    quote = beginning_with({DAY: figures()})
+    quote.update(touchline(close=137260, lut=NOON), NOON)
+    found = reported(quote)
+    assert found["prev_close"] == found["close"] == 1372.6
+    assert found["sources"]["prev_close"] == {"from": "feed"}
+    quote.update(touchline(close=0, lut=NOON), NOON)
+    found = reported(quote)
+    assert found["prev_close"] == found["close"] == 1370.0
+    assert found["percent_change"] == (1365.5 - 1370.0) / 1370.0 * 100
+    assert found["sources"]["prev_close"]["file"] == "full.csv"
+
+
+def test_m7_the_feed_changes_no_figure_of_a_file() -> None:
+    """M-7: neither lower nor higher: tags 93 and 94 may be of a lifetime, and not adjusted."""
+    for high, low in ((155100, 120000), (203770, 90000), (0, 0)):
+        quote = beginning_with({DAY: figures()})
+        quote.update(touchline(high_52=high, low_52=low, lut=NOON), NOON)
+        found = reported(quote)
+        assert (found["week_52_high"], found["week_52_low"]) == (1600.0, 1100.0)
+        assert (found["week_52_high_date"], found["week_52_low_date"]) == (
+            *("2025-01-07", "2025-03-03"),
+        )
+        assert found["sources"]["week_52_high"]["from"] == "file"
+        assert found["avg_volume_5d"] == 7_654_321
+
+
+def test_m7_each_figure_stands_for_itself() -> None:
+    """M-7: what no file tells is the feed's, without a date."""
+    quote = beginning_with({DAY: figures(week_52_high=None)})
+    quote.update(touchline(high_52=155100, low_52=90000, lut=NOON), NOON)
+    found = reported(quote)
+    assert (found["week_52_high"], found["week_52_high_date"]) == (1551.0, None)
+    assert (found["week_52_low"], found["week_52_low_date"]) == (1100.0, "2025-03-03")
+    assert found["sources"]["week_52_high"] == {"from": "feed"}
+
+
+def test_m7_shriramfin_makes_a_record_by_the_adjusted_file() -> None:
+    """M-7: 875.45 on 2025-12-17 is above the file's 872.00, far below the feed's 3197.00."""
+    quote = beginning_with({DAY: figures(week_52_high=file_figure(87200, date(2025, 11, 28)))})
+    for high, is_new in ((87200, False), (87545, True), (87545, True)):
+        quote.update(touchline(high=high, low=85500, ltp=85600, high_52=319700, lut=NOON), NOON)
+        assert reported(quote)["is_new_week_52_high"] is is_new
+    found = reported(quote)
+    assert (found["week_52_high"], found["week_52_high_date"]) == (875.45, str(DAY))
+    assert found["sources"]["week_52_high"] == {"from": "feed", "said": str(DAY)}
+
+
+def test_figures_of_files_come_in_the_feeds_scale() -> None:
+    """Files are in paise, whatever the feed's decimals."""
+    quote = beginning_with({DAY: figures()})
+    quote.update(
+        touchline(
+            ltp=13655000,
+            open=13718000,
+            high=13740000,
+            low=13603000,
+            close=0,
+            locator=10_000,
+            lut=NOON,
+        ),
+        NOON,
+    )
+    found = reported(quote)
+    assert (found["prev_close"], found["week_52_high"], found["week_52_low"]) == (
+        *(1370.0, 1600.0, 1100.0),
+    )
+    assert not found["is_new_week_52_high"]
+
+
+def test_a_new_session_begins_with_its_own_figures() -> None:
+    """At its first update; nothing of yesterday is left."""
+    quote = beginning_with({DAY: figures(), NEXT: Figures(week_52_high=file_figure(170000))})
+    quote.update(touchline(close=0, lut=NOON), NOON)
+    tomorrow = at("09:15", NEXT)
+    quote.update(touchline(close=0, low_52=0, volume=0, lut=tomorrow), tomorrow)
+    found = reported(quote)
+    assert (found["prev_close"], found["week_52_high"], found["week_52_low"]) == (
+        *(None, 1700.0, None),
+    )
+    assert (found["avg_volume_5d"], found["volume"]) == (None, 0)
+
+
+def evening(quote: Quote, clock: str, ltp: int, day: date = DAY) -> None:
+    """Let the feed say something on a day."""
+    now = at(clock, day)
+    quote.update(touchline(ltp=ltp, close=0, lut=now), now)
+
+
+def test_h6_the_close_of_the_evening_is_tomorrows_previous_close() -> None:
+    """H-6: the row of about 15:31, where neither feed nor file tell one the next day."""
+    quote = beginning_with({})
+    for clock, ltp in (("15:29:59", 136500), ("15:31:00", 136620), ("15:50:00", 136620)):
+        evening(quote, clock, ltp)
+    evening(quote, "09:15:00", 137000, NEXT)
+    found = reported(quote)
+    assert found["prev_close"] == 1366.2
+    assert found["sources"]["prev_close"] == {"from": "feed", "said": str(DAY)}
+
+
+def test_h6_the_last_trade_is_no_close() -> None:
+    """H-6: nor is one that comes in late, and nothing is made of them."""
+    quote = beginning_with({})
+    for clock in ("15:29:59", "15:30:00", "15:30:29"):
+        evening(quote, clock, 136500)
+    evening(quote, "09:15:00", 137000, NEXT)
+    assert reported(quote)["prev_close"] is None
+
+
+def test_h6_an_older_evening_is_none() -> None:
+    """H-6: only the session directly before counts."""
+    quote = beginning_with({})
+    evening(quote, "15:31:00", 136620)
+    evening(quote, "09:15:00", 137000, NEXT + timedelta(days=1))
+    assert reported(quote)["prev_close"] is None
+
+
+def test_h6_a_file_goes_before_the_evening_unless_it_is_stale() -> None:
+    """H-6: both are the official close; a stale one is of an earlier session."""
+    for flags, expected in (((), 1370.0), (("prev_close_stale",), 1366.2)):
+        quote = beginning_with({NEXT: figures(flags=flags)})
+        evening(quote, "15:31:00", 136620)
+        evening(quote, "09:15:00", 137000, NEXT)
+        found = reported(quote)
+        assert found["prev_close"] == expected
+        assert found["flags"] == []
+
+
+def test_h6_the_close_of_the_evening_is_divided_on_an_ex_date() -> None:
+    """H-6: like a file's."""
+    bonus = Action(NEXT, "BONUS 1:1", Source("bc", "bc.csv", "0" * 64, DAY))
+    quote = beginning_with({NEXT: Figures(actions=(bonus,), factor=Fraction(2))})
+    evening(quote, "15:31:00", 136621)
+    evening(quote, "09:15:00", 68500, NEXT)
+    assert reported(quote)["prev_close"] == 683.11
+
+
+def test_a_clock_that_goes_back_takes_the_evening_with_it() -> None:
+    """H-5: what was said later has not been said yet."""
+    quote = beginning_with({})
+    evening(quote, "15:31:00", 136620)
+    quote.begin_day_anew()
+    evening(quote, "09:15:00", 137000, NEXT)
+    assert reported(quote)["prev_close"] is None
+
+
+def test_files_that_come_during_the_day_are_taken_at_once() -> None:
+    """With what the day has brought so far."""
+    by_day: dict[date, Figures] = {}
+    quote = beginning_with(by_day)
+    quote.update(touchline(close=0, high=165000, lut=NOON), NOON)
+    by_day[DAY] = figures()
+    quote.renew_reference()
+    found = reported(quote)
+    assert found["prev_close"] == 1370.0
+    assert found["high"] == found["week_52_high"] == 1650.0
+    assert found["is_new_week_52_high"]
+    assert found["avg_volume_5d"] == 7_654_321
+
+
+def test_files_that_come_in_the_evening_leave_the_close_of_the_eve() -> None:
+    """H-6: today's official close is tomorrow's previous close, not today's."""
+    quote = beginning_with({})
+    evening(quote, "15:31:00", 136620)
+    evening(quote, "09:15:00", 137000, NEXT)
+    evening(quote, "15:31:00", 138000, NEXT)
+    quote.renew_reference()
+    assert reported(quote)["prev_close"] == 1366.2
+
+
+def test_a_jump_without_a_corporate_action_is_flagged_once() -> None:
+    """In the quote for the day, and for the log at its first sign."""
+    quote = beginning_with({DAY: figures(prev_close=file_figure(280000))})
+    alarms = 0
+    for _ in range(3):
+        quote.update(touchline(close=0, lut=NOON), NOON)
+        assert reported(quote)["flags"] == ["open_jump"]
+        alarms += quote.alarm is not None
+        if quote.alarm is not None:
+            assert "RELIANCE (NSE) opened at 1371.80 on 2025-09-04" in quote.alarm
+            assert "previous close 2800.00" in quote.alarm
+        quote.alarm = None
+    assert alarms == 1
+
+
+@pytest.mark.parametrize(
+    ("purpose", "factor", "feed_close", "expected"),
+    [
+        ("DEMERGER", Fraction(1), 280000, []),
+        ("BONUS 1:1", Fraction(2), 137000, []),
+        ("BONUS 1:1", Fraction(2), 280000, ["feed_close_unadjusted"]),
+        ("BONUS 1:1", Fraction(2), 0, []),
+    ],
+)
+def test_a_known_action_explains_a_jump(
+    purpose: str, factor: Fraction, feed_close: int, expected: list[str]
+) -> None:
+    """A feed that has not adjusted its close for a bonus is told from one that has."""
+    action = Action(DAY, purpose, Source("bc", "bc.csv", "0" * 64, EVE))
+    quote = beginning_with({DAY: figures(actions=(action,), factor=factor)})
+    quote.update(touchline(close=feed_close, lut=NOON), NOON)
+    assert reported(quote)["flags"] == expected
+
+
+def test_an_ordinary_opening_is_no_jump() -> None:
+    """A quarter is the bound, and an unknown close is none."""
+    quote = beginning_with({DAY: figures()})
+    for close in (137260, 0):
+        quote.update(touchline(close=close, lut=NOON), NOON)
+        assert (reported(quote)["flags"], quote.alarm) == ([], None)
+    bare = beginning_with({})
+    bare.update(touchline(close=0, lut=NOON), NOON)
+    assert (reported(bare)["flags"], bare.alarm) == ([], None)
+
+
+def test_a_report_is_the_quote_and_more() -> None:
+    """All of M-1 in its order, then sources and flags."""
+    quote = beginning_with({DAY: figures(flags=("week_52_stale",))})
+    quote.update(touchline(lut=NOON), NOON)
+    found = reported(quote)
+    assert list(found) == [*GUIDE_DATA, "sources", "flags"]
+    assert found["sources"]["ltp"] == {"from": "feed"}
+    assert found["flags"] == ["week_52_stale"]
