@@ -141,7 +141,8 @@ class Recording:
         if keys is not None:
             wanted = np.array([key in keys for key in self.keys], dtype=np.bool_)
         for cluster in _clusters(self._sources):
-            if cluster[0].first >= end or max(source.last for source in cluster) < start:
+            first = min(source.first for source in cluster)
+            if first >= end or max(source.last for source in cluster) < start:
                 continue
             for batch in _merged([source.batches(start, end, names) for source in cluster]):
                 chosen = batch if wanted is None else batch.rows(wanted[batch.instrument])

@@ -392,6 +392,14 @@ class TestWindows:
         )
         assert recording.count(start, end, keys=keys) == len(found)
 
+    def test_a_window_before_the_first_of_overlapping_files(self, tmp_path: Path) -> None:
+        """The file that is named first need not be the one that begins first."""
+        late = write(tmp_path / "late.parquet", rows(1, ts=[at("09:16")]))
+        early = write(tmp_path / "early.parquet", rows(2, ts=[at("09:15"), at("09:17")]))
+        recording = opened(late, early)
+        (batch,) = recording.batches(at("09:15"), at("09:16"))
+        assert batch.ts.tolist() == [at("09:15")]
+
 
 class TestBounds:
     """Reading costs what it must and no more."""
