@@ -102,12 +102,12 @@ def check(
     lists all of it, each with its place and what to do about it.
     """
     from simulator.inspection import inspect
-    from simulator.waiting_line import WaitingLine
+    from simulator.progress_line import ProgressLine
     from streamer.calendar import TradingCalendar
     from streamer.loading import instrument_table
 
     try:
-        with WaitingLine() as line:
+        with ProgressLine() as line:
             inspection = inspect(
                 files,
                 table=instrument_table(instruments),

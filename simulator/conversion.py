@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -112,6 +112,7 @@ def convert(
     exchange: str | None = None,
     zone: str = "Asia/Kolkata",
     limit: int = 20,
+    on_step: Callable[[str], None] = lambda step: None,
 ) -> Converted:
     """
     Read a CSV file and write a recording, which appears whole.
@@ -126,12 +127,14 @@ def convert(
         exchange: The same.
         zone: Of times that name none.
         limit: How many refusals are told.
+        on_step: Told what is done now, in words.
 
     Raises:
         ConfigError: If the columns make no sense, or no line can be used.
         OSError: If a file cannot be read or written.
 
     """
+    on_step("reading the lines")
     lines = _Lines(source, limit)
     if symbol is not None and not {"symbol", "token"} & lines.roles.keys():
         lines.set_all("symbol", symbol)
@@ -139,9 +142,12 @@ def convert(
         lines.set_all("exchange", exchange)
     is_bars = lines.is_bars if shape == "auto" else shape == "ohlc"
     lines.require(is_bars=is_bars)
+    on_step(f"reading the times of {len(lines.good):,} lines")
     times = lines.times(day, zone)
+    on_step("telling the instruments")
     identities = Identities(table)
     instruments = lines.instruments(identities)
+    on_step("reading prices and volumes")
     figures = lines.figures(is_bars=is_bars)
     good = lines.good
     if not good.any():
@@ -153,6 +159,7 @@ def convert(
         step_ns = _bar_ns(columns["ts"], columns["instrument"], str(source))
         made_from = f"ohlc-{_step_text(step_ns)}"
         columns = _ticks_of_bars(columns, step_ns)
+    on_step("writing the recording")
     batch = _in_order(columns)
     refused = int((~good).sum())
     origin = {"made_from": made_from, "csv": source.name, "csv_sha256": lines.digest}
@@ -218,7 +225,8 @@ class _Lines:
         if not {"symbol", "token"} & roles.keys():
             missing.append("symbol or token (or --symbol)")
         if missing:
-            headers = ", ".join(name for name in self._frame.columns if name != "line")
+            added = {"line", "--symbol", "--exchange"}
+            headers = ", ".join(name for name in self._frame.columns if name not in added)
             raise ConfigError(
                 f"{self._file}: found no column {', no column '.join(missing)}; "
                 f"its headers are {headers}"

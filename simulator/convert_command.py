@@ -78,6 +78,7 @@ def _zone(value: object) -> str:
     default="Asia/Kolkata",
     show_default=True,
     type=_zone,
+    metavar="ZONE",
     help="Time zone of times that name none.",
 )
 @click.option(
@@ -115,14 +116,18 @@ def _converted(
     source: Path, path: Path, *, day: datetime | None, instruments: tuple[Path, ...], **options: Any
 ) -> int:
     from simulator import conversion
-    from simulator.waiting_line import WaitingLine
+    from simulator.progress_line import ProgressLine
     from streamer.loading import instrument_table
 
     date = None if day is None else day.date()
-    with WaitingLine() as line:
-        line.show(f"Converting {source} ...")
+    with ProgressLine() as line:
         done = conversion.convert(
-            source, path, table=instrument_table(instruments), day=date, **options
+            source,
+            path,
+            table=instrument_table(instruments),
+            day=date,
+            on_step=lambda step: line.show(f"{source}: {step}"),
+            **options,
         )
     for each in done.refusals:
         click.echo(

@@ -7,7 +7,7 @@ is `simulator.inspection`'s subject.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -80,15 +80,25 @@ class Description(msgspec.Struct, frozen=True):
         return self.rows / max(span, 1.0)
 
 
-def describe(paths: Sequence[Path], *, table: InstrumentTable) -> Description:
+def describe(
+    paths: Sequence[Path],
+    *,
+    table: InstrumentTable,
+    on_rows: Callable[[int], None] = lambda rows: None,
+) -> Description:
     """
     Read some files and say what they are.
+
+    Args:
+        paths: One or more.
+        table: Knows symbols and tokens.
+        on_rows: Told now and then how many rows have been read.
 
     Raises:
         RecordingError: If a replay would refuse them.
 
     """
-    recording = Recording.open(paths, instruments=table)
+    recording = Recording.open(paths, instruments=table, on_rows=on_rows)
     rows_of: Int64Array = np.zeros(len(recording.keys), dtype=np.int64)
     rates = _Rates()
     for batch in recording.batches(recording.start, recording.end + 1, figures=()):

@@ -8,7 +8,7 @@ there looks like one. The ranges come from six days of the NIFTY 50 on NSE in 20
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
@@ -184,7 +184,7 @@ def measure(
     if day is None:
         day = max(recording.days, key=lambda day: recording.days[day])
     if day not in recording.days:
-        raise _unusable(recording, f"no row on {day}", f"one of {len(recording.days)} days of it")
+        raise _unusable(recording, f"no row on {day}", _days_text(recording.days))
     opening = ist_ns(day, "09:15")
     closing = opening + SECONDS * NS_PER_SECOND
     midnight = ist_ns(day, "00:00")
@@ -394,6 +394,11 @@ def _at(own: Series, values: Int64Array, ends: FloatArray) -> FloatArray:
 
 def _median(values: Sequence[float] | FloatArray) -> float | None:
     return float(np.median(values)) if len(values) else None
+
+
+def _days_text(days: Collection[date]) -> str:
+    first, last = min(days), max(days)
+    return str(first) if first == last else f"one of its {len(days)} days from {first} to {last}"
 
 
 def _unusable(recording: Recording, found: str, expected: str) -> RecordingError:

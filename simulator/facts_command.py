@@ -56,19 +56,24 @@ def facts(path: Path, day: datetime | None, html: Path | None, as_json: bool, so
     from simulator.recording import Recording
     from streamer.instruments import InstrumentTable
 
-    progress = ProgressLine()
+    if html is not None and not html.absolute().parent.is_dir():
+        raise click.UsageError(f"--html: there is no folder {html.parent}")
     try:
-        recording = Recording.open([path], instruments=InstrumentTable.bundled(), sort=sort)
-        measured = measure(
-            recording,
-            None if day is None else day.date(),
-            seen=lambda rows: progress.show(f"{rows:,} rows measured"),
-        )
+        with ProgressLine() as progress:
+            recording = Recording.open(
+                [path],
+                instruments=InstrumentTable.bundled(),
+                sort=sort,
+                on_rows=lambda rows: progress.show(f"{rows:,} rows checked"),
+            )
+            measured = measure(
+                recording,
+                None if day is None else day.date(),
+                seen=lambda rows: progress.show(f"{rows:,} of {recording.rows:,} rows measured"),
+            )
     except RecordingError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(3)
-    finally:
-        progress.clear()
     if html is not None:
         from simulator.facts_page import page
 

@@ -12,6 +12,11 @@ Examples:
   odin-sim faults
   odin-sim faults --json
   odin-sim replay day.parquet --fault reset@09:20:00 --fault 'drop:share=0.1@09:30:00+5m'
+
+\b
+Exit status:
+  0  listed
+  2  wrong usage
 """
 
 

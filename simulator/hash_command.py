@@ -104,17 +104,23 @@ def hash_stream(
     every process, at every speed and on every machine; heartbeats that only
     repeat the time are not part of it.
     """
+    from simulator.progress_line import ProgressLine
     from simulator.recording import Recording
     from simulator.replay import Replay
     from simulator.stream_hash import stream_hash
-    from simulator.waiting_line import WaitingLine
     from simulator.window import chosen_keys, window_end, window_start
     from streamer.calendar import TradingCalendar
     from streamer.instruments import InstrumentTable
 
     table, calendar = InstrumentTable.bundled(), TradingCalendar.bundled()
     try:
-        recording = Recording.open(files, instruments=table, sort=sort)
+        with ProgressLine() as line:
+            recording = Recording.open(
+                files,
+                instruments=table,
+                sort=sort,
+                on_rows=lambda rows: line.show(f"Checking: {rows:,} rows"),
+            )
         begins = window_start(start, first_row=recording.start, calendar=calendar)
         ends = window_end(end, last_row=recording.end, start=begins)
         keys = list(recording.instruments)
@@ -123,7 +129,7 @@ def hash_stream(
             chosen = chosen_keys(names, instruments=recording.instruments, table=table)
             keys = [key for key in keys if key in chosen]
         replay = Replay(recording, start=begins, end=ends, keys=keys, calendar=calendar)
-        with WaitingLine() as line:
+        with ProgressLine() as line:
             total = replay.rows_total
             digest, _ = asyncio.run(
                 stream_hash(

@@ -51,13 +51,16 @@ _MOST_SHOWN = 5
 def info(files: tuple[Path, ...], as_json: bool, instruments: tuple[Path, ...]) -> None:
     """Say what recordings are: window, instruments, rates, columns, origin, size."""
     from simulator.description import describe
-    from simulator.waiting_line import WaitingLine
+    from simulator.progress_line import ProgressLine
     from streamer.loading import instrument_table
 
     try:
-        with WaitingLine() as line:
-            line.show("Reading ...")
-            description = describe(files, table=instrument_table(instruments))
+        with ProgressLine() as line:
+            description = describe(
+                files,
+                table=instrument_table(instruments),
+                on_rows=lambda rows: line.show(f"Reading: {rows:,} rows"),
+            )
     except RecordingError as error:
         click.echo(f"Error: {error}", err=True)
         click.echo("odin-sim check lists everything that is wrong.", err=True)

@@ -11,7 +11,7 @@ instrument's day is `simulator.fold`'s.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -92,7 +92,12 @@ class Recording:
 
     @classmethod
     def open(
-        cls, paths: Sequence[Path], *, instruments: InstrumentTable, sort: bool = False
+        cls,
+        paths: Sequence[Path],
+        *,
+        instruments: InstrumentTable,
+        sort: bool = False,
+        on_rows: Callable[[int], None] = lambda rows: None,
     ) -> Recording:
         """
         Check every row of the files and return them as one recording.
@@ -102,6 +107,7 @@ class Recording:
             instruments: Knows the symbols of rows that have no token.
             sort: Put rows that go back in time into order, instead of refusing
                 them; each file is then held in memory as a whole.
+            on_rows: Told now and then how many rows have been checked.
 
         Raises:
             RecordingError: If one of the files cannot be replayed. It names
@@ -111,8 +117,15 @@ class Recording:
         if not paths:
             raise RecordingError("there is no file", expected="one file or more", file="no file")
         identities = Identities(instruments)
+        total = 0
+
+        def count(rows: int) -> None:
+            nonlocal total
+            total += rows
+            on_rows(total)
+
         source = _SortedSource if sort else _Source
-        return cls([source(Path(path), identities) for path in paths], identities)
+        return cls([source(Path(path), identities, count) for path in paths], identities)
 
     def batches(
         self,
@@ -166,9 +179,10 @@ class Recording:
 class _Source:
     """One file in time order: checked by its construction, then read row group by row group."""
 
-    def __init__(self, path: Path, identities: Identities) -> None:
+    def __init__(self, path: Path, identities: Identities, count: Callable[[int], None]) -> None:
         self.path = path
         self._identities = identities
+        self._count = count
         schema, row_groups = self._footer()
         self.metadata = _metadata(schema)
         self.identity_columns = [name for name in IDENTITY_COLUMNS if name in schema.names]
@@ -258,6 +272,7 @@ class _Source:
                     previous = int(batch.ts[-1])
                     done += len(batch.ts)
                     self._tally(batch)
+                    self._count(len(batch.ts))
                 if rows:
                     groups.append(RowGroup(index, offset, rows, first, previous))
                 offset += rows
@@ -339,8 +354,10 @@ class _Source:
         except FileNotFoundError:
             raise self._error("there is no such file", "a Parquet file") from None
         except (pa.ArrowException, OSError) as error:
+            is_csv = self.path.suffix.lower() == ".csv"
+            expected = "a Parquet file" + ("; odin-sim convert makes one of CSV" if is_csv else "")
             raise self._error(
-                f"the file cannot be read as Parquet ({_first_line(error)})", "a Parquet file"
+                f"the file cannot be read as Parquet ({_first_line(error)})", expected
             ) from error
 
     def _error(
@@ -373,7 +390,9 @@ class _SortedSource(_Source):
         with self._parquet() as parquet:
             for index, rows in enumerate(row_groups):
                 decoded = self._decode(parquet, index, offset, self.figure_columns)
-                parts += (batch for _, batch in decoded)
+                for _, batch in decoded:
+                    parts.append(batch)
+                    self._count(len(batch.ts))
                 offset += rows
         whole = _joined(parts)
         self._whole = whole.rows(np.argsort(whole.ts, kind="stable"))

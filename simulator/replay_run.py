@@ -15,6 +15,7 @@ from typing import Literal
 import click
 import msgspec
 
+from simulator.progress_line import ProgressLine
 from simulator.recording import Recording
 from simulator.replay import Replay
 from simulator.report import Outcome, Standing, speed_text, summary
@@ -53,7 +54,13 @@ def run(options: ReplayOptions) -> int:
     """
     table = InstrumentTable.bundled()
     calendar = TradingCalendar.bundled()
-    recording = Recording.open(options.files, instruments=table, sort=options.sort)
+    with ProgressLine() as line:
+        recording = Recording.open(
+            options.files,
+            instruments=table,
+            sort=options.sort,
+            on_rows=lambda rows: line.show(f"Checking: {rows:,} rows"),
+        )
     start = window_start(options.start, first_row=recording.start, calendar=calendar)
     end = window_end(options.end, last_row=recording.end, start=start)
     keys = None

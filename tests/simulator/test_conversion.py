@@ -217,3 +217,22 @@ def test_close_beside_a_price_is_the_previous_days(tmp_path: Path) -> None:
     assert frame(opened(beside.path))["prev_close"].to_list() == [80050]
     alone = converted(tmp_path, "ts,symbol,close\n1756957500,SBIN,810\n")
     assert frame(opened(alone.path))["ltp"].to_list() == [81000]
+
+
+def test_it_is_told_what_is_done(tmp_path: Path) -> None:
+    """Step by step, as long as the file may be."""
+    steps: list[str] = []
+    converted(tmp_path, TICKS, on_step=steps.append)
+    assert steps == [
+        "reading the lines",
+        "reading the times of 3 lines",
+        "telling the instruments",
+        "reading prices and volumes",
+        "writing the recording",
+    ]
+
+
+def test_only_headers_of_the_file_are_named(tmp_path: Path) -> None:
+    """What was given on the command line is no header of it."""
+    with pytest.raises(ConfigError, match=r"its headers are a, b$"):
+        converted(tmp_path, "a,b\n1,2\n", symbol="SBIN", exchange="NSE")

@@ -125,3 +125,11 @@ def test_the_help_shows_examples_and_statuses() -> None:
     for words in ("--html", "--json", "--date", "--sort", "odin-sim facts recordings/day.parquet"):
         assert words in text
     assert "3  the recording is unusable" in text
+
+
+def test_a_page_without_a_folder_is_refused_at_once(tmp_path: Path) -> None:
+    """Before anything is measured."""
+    path = str(tmp_path / "none.parquet")
+    result = CliRunner().invoke(cli, ["facts", path, "--html", str(tmp_path / "gone" / "f.html")])
+    assert result.exit_code == 2
+    assert "there is no folder" in result.output

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import sys
+import threading
 import time
+from io import StringIO
 
 import pytest
 
@@ -50,3 +53,45 @@ def test_a_terminal_has_one_line(
         line.show(text)
     line.clear()
     assert capsys.readouterr().err == "\rfirst text\rsecond    \r          \r"
+
+
+class Heard(StringIO):
+    """A standard error that says when something was written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = threading.Event()
+
+    def flush(self) -> None:
+        """Come to the end of what is written at a time."""
+        if self.getvalue():
+            self.written.set()
+
+
+def test_a_long_step_that_tells_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was said before the first second is over is shown after it, once."""
+    heard = Heard()
+    monkeypatch.setattr(sys, "stderr", heard)
+    with ProgressLine() as line:
+        line.show("reading")
+        assert heard.getvalue() == ""
+        assert heard.written.wait(20)
+    assert heard.getvalue() == "reading\n"
+
+
+def test_it_goes_when_a_step_fails(
+    clock: list[float], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error is told on a line of its own, and a thread does not stay behind."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    before = threading.active_count()
+
+    def fail(line: ProgressLine) -> None:
+        clock[0] += 1
+        line.show("text")
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"), ProgressLine() as line:
+        fail(line)
+    assert capsys.readouterr().err == "\rtext\r    \r"
+    assert threading.active_count() == before

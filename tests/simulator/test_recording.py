@@ -464,3 +464,45 @@ def test_real_recording() -> None:
     assert recording.instruments[(1, 26000)].kind == "index"
     assert recording.ignored_columns == ()
     assert DAY not in recording.days
+
+
+@pytest.mark.parametrize("sort", [False, True])
+def test_it_is_told_how_far_the_check_is(tmp_path: Path, sort: bool) -> None:
+    """The count goes on from file to file, up to all rows."""
+    one = write(tmp_path / "a.parquet", rows(5, token=[2885] * 5), row_group_size=2)
+    two = write(tmp_path / "b.parquet", rows(3, token=[2885] * 3))
+    told: list[int] = []
+    Recording.open([one, two], instruments=TABLE, sort=sort, on_rows=told.append)
+    assert told == [2, 4, 5, 8]
+
+
+def test_a_csv_file_is_told_what_makes_a_recording_of_it(tmp_path: Path) -> None:
+    """Who has one need not look for the command."""
+    path = tmp_path / "day.CSV"
+    path.write_text("timestamp,ltp\n")
+    with pytest.raises(RecordingError, match="odin-sim convert makes one of CSV"):
+        opened(path)
+
+
+@pytest.mark.parametrize(
+    ("footers", "simulated"),
+    [
+        (['{"simulated": true}', '{"simulated": false}'], True),
+        (['{"simulated": true}', None], True),
+        (['{"simulated": false}', '{"simulated": false}'], False),
+        (['{"simulated": false}', None], None),
+    ],
+)
+def test_simulated_data_are_known_as_such(
+    tmp_path: Path, footers: list[str | None], simulated: bool | None
+) -> None:
+    """One file that was made up is enough; one that does not say leaves it open."""
+    paths = [
+        write(
+            tmp_path / f"{number}.parquet",
+            rows(1, token=[2885]),
+            metadata={} if footer is None else {"odin-streamer": footer},
+        )
+        for number, footer in enumerate(footers)
+    ]
+    assert opened(*paths).simulated is simulated
