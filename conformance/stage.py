@@ -133,7 +133,7 @@ class Stage:
         if self.feed is not None and self._may_follow:
             await self._get_to_know()
         await self._try_ping()
-        if self._keep and self._keeper is None:
+        if self._keep and self.feed is not None and self._keeper is None:
             await self._open_keeper()
 
     async def stop_server(self) -> int | None:
@@ -317,7 +317,7 @@ class Stage:
         symbols = [METRONOME.symbol, *(stock.symbol for stock in self.target.stocks)]
         with contextlib.suppress(Unmet, Refused):
             self._keeper = await self._connect("keeper")
-            await self._keeper.subscribe(*symbols)
+            await self._keeper.subscribe(*symbols, within=_PROBE_S)
             self._keeper.forgets = True
 
     async def _fresh_poller(self) -> Peer:
