@@ -240,11 +240,10 @@ class FeedServer:
                     if replaced is not None and self._ledger is not None:
                         self._ledger.note_update("replaced", self._second, peer.number, replaced)
                 else:
-                    before = peer.odin.queued_messages
-                    peer.odin.publish(update)
-                    self.updates_sent += peer.odin.queued_messages - before
+                    forms = peer.odin.publish(update)
+                    self.updates_sent += forms
                     if self._ledger is not None:
-                        self._note_sent(peer, update, peer.odin.queued_messages - before)
+                        self._note_sent(peer, update, forms)
 
     def flush(self) -> None:
         """Write everything queued, and drop connections that have stalled for too long."""
@@ -423,18 +422,14 @@ class FeedServer:
             if not (peer.congested and peer.socket.writable.is_set()):
                 continue
             peer.congested = False
-            before = peer.odin.queued_messages
-            heartbeats = 0
             for item in peer.backlog.take():
                 if isinstance(item, int):
                     peer.odin.send(encode_heartbeat(item))
-                    heartbeats += 1
                 else:
-                    queued = peer.odin.queued_messages
-                    peer.odin.publish(item)
+                    forms = peer.odin.publish(item)
+                    self.updates_sent += forms
                     if self._ledger is not None:
-                        self._note_sent(peer, item, peer.odin.queued_messages - queued)
-            self.updates_sent += peer.odin.queued_messages - before - heartbeats
+                        self._note_sent(peer, item, forms)
             peer.write()
 
     def _drop(self, peer: _Peer, reason: str) -> None:

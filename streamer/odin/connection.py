@@ -355,18 +355,21 @@ class ServerConnection:
         if mode is not None:
             _ = update.native if mode.native else update.text
 
-    def publish(self, update: Encodings) -> None:
-        """Queue an update in each form in which the client wants its instrument."""
+    def publish(self, update: Encodings) -> int:
+        """Queue an update in each form that the client wants of its instrument; return how many."""
         if self.paused or self._phase is not _Phase.LOGGED_ON:
-            return
+            return 0
         key = update.key
+        queue = self._queue
+        before = len(queue)
         mode = self.touchline.get(key)
         if mode is not None and not (mode.on_change and self._last_ltp.get(key, -1) == update.ltp):
             self._send_touchline(update, mode)
         if key in self.ltp:
-            self._queue.append(update.ltp_text)
+            queue.append(update.ltp_text)
         if key in self.best_five:
-            self._queue.append(update.best_five)
+            queue.append(update.best_five)
+        return len(queue) - before
 
     def send_state(self, kind: Kind, update: Encodings) -> None:
         """

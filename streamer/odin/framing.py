@@ -309,6 +309,9 @@ def encode_frames(messages: Sequence[bytes], level: int = 6) -> list[bytes]:
         ValueError: If a text is longer than five digits can tell.
 
     """
+    if sum(map(len, messages)) + HEADER_BYTES * len(messages) <= TARGET_BODY_BYTES:
+        body = b"".join([b"\x02%05d%b" % (len(text), text) for text in messages])
+        return [_frame(_packed(body, level))] if messages else []
     frames = []
     pieces: list[bytes] = []
     size = 0
