@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from conformance.case import Case, Profile
@@ -207,6 +208,22 @@ class World:
                 return await RawSocket.open(*self.stage.server.address)
         except (OSError, TimeoutError) as error:
             raise Unmet("a connection", str(error) or type(error).__name__) from None
+
+    @asynccontextmanager
+    async def deadline(self, expected: str, within: float = WAIT_S) -> AsyncIterator[None]:
+        """
+        Give what is done inside no longer than a reply may take; for bare sockets.
+
+        Raises:
+            Unmet: If it takes longer; ``expected`` is what did not happen.
+
+        """
+        seconds = self.within(within)
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError:
+            raise Unmet(f"{expected} within {seconds:g} s", "nothing of the kind") from None
 
     # --- the market's time
 
