@@ -308,7 +308,8 @@ class _Rows:
         if found is not None or instrument.exchange == "BSE":
             return found
         series = self._by_symbol.get(instrument.symbol)
-        if series is None:
+        if series is None or instrument.series not in SERIES:
+            # Bonds of a company bear its symbol too, and cost something else.
             return None
         for each in (instrument.series, *SERIES):
             if each in series:

@@ -49,6 +49,7 @@ SHOW_EXAMPLES: Final = """
 Examples:
   odin-streamer instruments show SBIN M&M BSE:500112
   odin-streamer instruments show 'NIFTY 50' --instruments instruments.parquet --json
+  odin-streamer instruments show LALPATHLAB --db sessions.db --date 2025-12-19 --json
 
 \b
 Exit status:
@@ -162,19 +163,43 @@ def search(text: tuple[str, ...], files: tuple[Path, ...], limit: int, as_json: 
     "day",
     type=click.DateTime(["%Y-%m-%d"]),
     metavar="YYYY-MM-DD",
-    help="Day of the rules that are shown. Default: today in India.",
+    help="Day of the rules and the session that are shown. Default: today in India.",
+)
+@click.option(
+    "--db",
+    type=_FILE,
+    envvar="ODIN_STREAMER_DB",
+    metavar="FILE",
+    help="Store whose end-of-day files are asked. Default: that of serve.",
 )
 @_json_option
 def show(
-    stocks: tuple[str, ...], files: tuple[Path, ...], day: datetime | None, as_json: bool
+    stocks: tuple[str, ...],
+    files: tuple[Path, ...],
+    day: datetime | None,
+    db: Path | None,
+    as_json: bool,
 ) -> None:
-    """Show who each STOCK is: a symbol or token, alone or with its exchange."""
+    """
+    Show who each STOCK is, and what its session begins with.
+
+    A STOCK is a symbol or token, alone or with its exchange. The figures of
+    the session of --date, or of the next one, come from the end-of-day files
+    that eod import keeps, each with its source.
+    """
+    from streamer.eod_command import default_store
     from streamer.ist import ist_date
+    from streamer.reference_lookup import look_up
 
     table = _table(files)
     on = ist_date(time.time_ns()) if day is None else day.date()
     found = [(stock, table.resolve(stock)) for stock in stocks]
-    shown = [identity(each, table, on) for _, each in found if each is not None]
+    known = [each for _, each in found if each is not None]
+    try:
+        reference = look_up(db or default_store(), table, known, on)
+    except OdinError as error:
+        raise click.ClickException(str(error)) from error
+    shown = [identity(each, table, on) | {"reference": reference[each.key]} for each in known]
     failed = [stock for stock, each in found if each is None]
     if as_json:
         answer = {"date": on.isoformat(), "instruments": shown, "failed_stocks": failed}
@@ -267,6 +292,8 @@ def _lines(found: Sequence[Instrument]) -> str:
 
 
 def _identity_text(who: dict[str, Any]) -> str:
+    from streamer.reference_lookup import reference_facts
+
     rule, relatives = who["tick_rule"], who["relatives"]
     if rule is not None:
         steps = "; ".join(f"{step:.2f} from {lowest:.2f}" for lowest, step in rule["steps"])
@@ -287,8 +314,8 @@ def _identity_text(who: dict[str, Any]) -> str:
             for each in relatives
         )
         or None,
-    }
-    lines = [f"  {name:<12}{value}" for name, value in facts.items() if value]
+    } | reference_facts(who["reference"])
+    lines = [f"  {name:<14}{value}" for name, value in facts.items() if value]
     return "\n".join([who["label"], *lines])
 
 

@@ -158,6 +158,15 @@ def test_a_stock_that_moved_to_another_series_keeps_its_history(store: EodStore)
     assert SBIN.series == "EQ"
 
 
+def test_a_bond_of_a_company_has_not_the_price_of_its_share(store: EodStore) -> None:
+    """It bears the same symbol, in another series."""
+    bond = Instrument(1, 498, "SHRIRAMFIN", "NSE", "YI")
+    fill(store, NAMED)
+    found = store.session(NEXT, [SHRIRAMFIN, bond], weekday)
+    assert told(found, SHRIRAMFIN)[0] == 864.2
+    assert bond.key not in found.figures
+
+
 def test_a_token_goes_before_a_symbol(store: EodStore) -> None:
     """A stock that was renamed has kept its token."""
     rows = {

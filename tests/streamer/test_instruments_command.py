@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from streamer.cli import cli
 from streamer.instrument_parquet import load_parquet
+from tests.streamer import eod_samples
 from tests.streamer import instrument_samples as samples
 
 
@@ -141,6 +143,24 @@ def test_a_rows_own_step_goes_before_the_rule(lists: Path) -> None:
     assert (who["tick"], who["tick_rule"]) == (0.05, None)
     index = shown("NIFTY", "--instruments", out)
     assert (index["kind"], index["tick_rule"]) == ("index", None)
+
+
+def test_show_tells_what_a_session_begins_with(tmp_path: Path) -> None:
+    """From the files in the store, each figure with its source."""
+    (tmp_path / "full.csv").write_bytes(
+        eod_samples.full(date(2025, 12, 17), {"SBIN": (965.0, 970.5, 960.05, 967.4, 5_000)})
+    )
+    store = tmp_path / "sessions.db"
+    arguments = ["eod", "import", "--db", str(store), str(tmp_path / "full.csv")]
+    assert CliRunner().invoke(cli, arguments).exit_code == 0
+    found = shown("SBIN", "--db", store, "--date", "2025-12-18")["reference"]
+    assert (found["session"], found["prev_close"]) == ("2025-12-18", 967.4)
+    assert found["sources"]["prev_close"]["file"] == "full.csv"
+    text = invoke("show", "SBIN", "--db", store, "--date", "2025-12-18").output
+    assert "prev. close   967.40 (full.csv for 2025-12-17)" in text
+    broken = invoke("show", "SBIN", "--db", tmp_path / "full.csv")
+    assert broken.exit_code == 1
+    assert "expected a store of this server" in broken.output
 
 
 def test_show_names_those_that_are_unknown() -> None:
