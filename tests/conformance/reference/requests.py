@@ -44,7 +44,7 @@ class Request(NamedTuple):
 
 def shown(value: object) -> str:
     """Return ``value`` as short JSON."""
-    text = json.dumps(value)
+    text = json.dumps(value, separators=(",", ":"))
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
 
 
