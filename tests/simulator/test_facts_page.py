@@ -57,3 +57,10 @@ def test_values_are_written_for_people(name: str, value: float | None, text: str
     """Counts are whole; what is not known is a dash."""
     (figure,) = (figure for figure in FIGURES if figure.name == name)
     assert value_text(figure, value) == text
+
+
+def test_a_page_may_load_and_run_nothing() -> None:
+    """Its own policy forbids it."""
+    assert "content=\"default-src 'none'; style-src 'unsafe-inline'\"" in page(
+        measured(IN_RANGE, 2), "day.parquet"
+    )
