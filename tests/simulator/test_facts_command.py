@@ -59,7 +59,7 @@ def test_the_shipped_day_is_like_a_real_one(tmp_path: Path) -> None:
     tags.feed(text)
     assert tags.open == []
     assert tags.addresses == []
-    assert "http" not in text
+    assert "://" not in text
     assert tags.counts["svg"] == 6 + sum(not figure.is_count for figure in FIGURES)
     assert tags.counts["tr"] == 1 + len(FIGURES)
     assert "NaN" not in text
