@@ -16,13 +16,13 @@ import sys
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
 from simulator.blocks import Made
 from simulator.day_maker import Answer, Work
-from simulator.days import endless_window, next_day, wall_window
+from simulator.days import Days, endless_window, next_day, wall_window
 from simulator.overnight import Morning
 from simulator.recording import Recording
 from simulator.replay import Replay
@@ -34,6 +34,8 @@ from streamer.instruments import InstrumentTable
 __all__ = ["ComingDay", "Hours"]
 
 Hours = Literal["endless", "wall"]
+
+_Replay = TypeVar("_Replay", bound=Replay)
 
 _ONE_DAY = timedelta(days=1)
 _MAX_LINE_BYTES = 64 * 2**20
@@ -74,7 +76,7 @@ class ComingDay:
         self._files: list[Path] = []
         self._coming: asyncio.Task[Replay] | None = None
 
-    async def first(self, *, workers: int, made: Made) -> tuple[Replay, Recording]:
+    async def first(self, *, workers: int, made: Made) -> tuple[Days, Recording]:
         """
         Return the first day and its recording.
 
@@ -87,7 +89,7 @@ class ComingDay:
 
         """
         recording = await self._made(workers, made)
-        day = await asyncio.to_thread(self._replay, recording)
+        day = await asyncio.to_thread(self._opened, Days, recording)
         self._go_on()
         return day, recording
 
@@ -135,7 +137,7 @@ class ComingDay:
 
     async def _next(self) -> Replay:
         recording = await self._made(1, _tell_nobody)
-        return await asyncio.to_thread(self._replay, recording)
+        return await asyncio.to_thread(self._opened, Replay, recording)
 
     async def _made(self, workers: int, made: Made) -> Recording:
         wanted = self._wanted
@@ -147,13 +149,13 @@ class ComingDay:
         self._files.append(path)
         return recording
 
-    def _replay(self, recording: Recording) -> Replay:
+    def _opened(self, kind: type[_Replay], recording: Recording) -> _Replay:
         wanted = self._wanted
         if self._hours == "wall":
             start, end = wall_window(wanted.day, self._calendar)
         else:
             start, end = endless_window(wanted.day, wanted.timetable)
-        return Replay(recording, start=start, end=end, calendar=self._calendar)
+        return kind(recording, start=start, end=end, calendar=self._calendar)
 
 
 def _tell_nobody(_: int, __: int) -> None:

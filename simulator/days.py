@@ -81,27 +81,13 @@ def wall_window(day: date, calendar: TradingCalendar) -> Window:
 
 
 class Days(Replay):
-    """
-    A replay of one day after the other.
+    """A replay of one day after the other; it is made as a replay of the first."""
 
-    Args:
-        first: The first day.
-
-    """
-
-    def __init__(self, first: Replay) -> None:
-        # Everything that a replay has comes from the present day.
-        self._following: Replay | None = None
-        self._turn_to(first)
-        self.go(first.find(first.start))
+    _following: Replay | None = None
 
     def offer(self, following: Replay) -> None:
         """Let `find` lead into the next day as well."""
         self._following = following
-
-    def begin(self) -> None:
-        """Go to the start of the present day."""
-        self.go(self.find(self.start))
 
     def find(self, to: int) -> Place:
         """
@@ -115,23 +101,12 @@ class Days(Replay):
         following = self._following
         if following is not None and to >= following.start:
             return following.find(to)
-        return self._day.find(to)
+        return super().find(to)
 
     def go(self, place: Place) -> None:
         """Continue from a place; one of the next day makes that the present one."""
         following = self._following
         if following is not None and place.ts >= following.start:
             self._following = None
-            self._turn_to(following)
+            self.turn_to(following)
         super().go(place)
-
-    def density(self, stretch_ns: int) -> list[int]:
-        """Return how many updates each stretch of the present day has."""
-        return self._day.density(stretch_ns)
-
-    def _turn_to(self, day: Replay) -> None:
-        self._day = day
-        self.start, self.end = day.start, day.end
-        self.shift, self.keys = day.shift, day.keys
-        self.rows_total = day.rows_total
-        self._layout = day._layout

@@ -141,7 +141,7 @@ class _LiveRun(Run):
     def __init__(
         self,
         options: LiveOptions,
-        first: Replay,
+        first: Days,
         recording: Recording,
         coming: ComingDay,
         table: InstrumentTable,
@@ -150,7 +150,7 @@ class _LiveRun(Run):
         self._live = options
         self._coming = coming
         self._calendar = calendar
-        self._days = Days(first)
+        self._days = first
         self._stocks = len(recording.instruments)
         self._is_wall = options.hours == "wall"
         self._played = 0

@@ -152,6 +152,14 @@ class Replay:
         self.rows_taken = place.rows
         self._state = place.states
 
+    def turn_to(self, other: Replay) -> None:
+        """Take over the window of another replay; `go` to a place of that one next."""
+        self.start, self.end = other.start, other.end
+        self.shift, self.keys = other.shift, other.keys
+        self.rows_total = other.rows_total
+        self._recording, self._layout = other._recording, other._layout
+        self._checkpoints = other._checkpoints
+
     def next_due(self) -> int | None:
         """Return the time of the next update; None at the end."""
         if self._position == len(self._block) and not self._next_block():

@@ -68,7 +68,8 @@ def last_and_previous_close(day: Replay) -> tuple[int, int]:
 async def test_days_follow_each_other_over_the_weekend(tmp_path: Path, coming: ComingDay) -> None:
     """Each begins at the close of the one before; what is no longer needed is deleted."""
     made: list[tuple[int, int]] = []
-    day, recording = await coming.first(workers=1, made=lambda *told: made.append(told))
+    first, recording = await coming.first(workers=1, made=lambda *told: made.append(told))
+    day: Replay = first
     assert made == [(2, 2)]
     assert len(recording.instruments) == 4
     starts, closes = [], []

@@ -21,14 +21,17 @@ NIGHT_MS = 24 * 3_600_000
 
 def two_days(folder: Path) -> tuple[Days, Replay]:
     """Two days of twenty rows each, the second not offered yet."""
-    replays = []
+    replays: list[Replay] = []
     for number in range(2):
         rows = [
             (number * NIGHT_MS + i * 1000, 2885, 100 + 10 * number + i / 100) for i in range(20)
         ]
         recording = open_tape(folder / f"{number}.parquet", rows)
-        replays.append(Replay(recording, start=recording.start, end=recording.end + 1))
-    return Days(replays[0]), replays[1]
+        kind = (Days, Replay)[number]
+        replays.append(kind(recording, start=recording.start, end=recording.end + 1))
+    first, second = replays
+    assert isinstance(first, Days)
+    return first, second
 
 
 def test_a_seek_into_the_next_day_moves_on(tmp_path: Path) -> None:
