@@ -158,22 +158,31 @@ class Feed:
         return answer if isinstance(answer, list) else []
 
     def rows(self, stock: Stock, since: str, until: str, *, day: str = "") -> list[Row]:
-        """Return a stock's rows after ``since``, up to ``until`` inclusive, on the present day."""
+        """
+        Return a stock's rows after ``since``, up to ``until`` inclusive, on the present day.
+
+        Raises:
+            Inconclusive: If there are none.
+
+        """
         date = day or f"{moment(self.now):%Y-%m-%d}"
-        return self.tape.between(stock, at(date, since), at(date, until))
+        rows = self.tape.between(stock, at(date, since), at(date, until))
+        if not rows:
+            raise Inconclusive(f"the tape has no row of {stock.label} from {since} to {until}")
+        return rows
 
     def tick_of(self, stock: Stock, time: str = "", *, day: str = "") -> Row:
         """
         Return a stock's last row up to a time, inclusive; by default up to the present.
 
         Raises:
-            LookupError: If it has none on that day.
+            Inconclusive: If it has none on that day.
 
         """
         date = day or f"{moment(self.now):%Y-%m-%d}"
         row = self.tape.last(stock, at(date, time) if time else self.now)
         if row is None:
-            raise LookupError(f"the tape has no row of {stock.symbol} on {date} up to {time}")
+            raise Inconclusive(f"the tape has no row of {stock.label} on {date} up to {time}")
         return row
 
     async def _wait_up(self) -> None:

@@ -145,13 +145,14 @@ class _Client:
         """Take over what a subscription_response says."""
         for label in _labels(data.get("subscribed_stocks")):
             self.stocks.add(label)
-        for label in _labels(data.get("unsubscribed_stocks")):
-            symbol, exchange = label
-            self.stocks -= {
-                stock
-                for stock in self.stocks
-                if stock[0] == symbol and (exchange in ("", stock[1]) or not stock[1])
-            }
+        for symbol, exchange in _labels(data.get("unsubscribed_stocks")):
+            # A bare symbol is NSE's where there are two of that name.
+            meant = {(symbol, exchange)}
+            if exchange in ("", "NSE"):
+                meant |= {(symbol, "NSE"), (symbol, "")}
+            if not meant & self.stocks:
+                meant = {stock for stock in self.stocks if stock[0] == symbol}
+            self.stocks -= meant
 
     def may_get(self, symbol: object, exchange: object) -> bool:
         return self.asking > 0 or bool({(symbol, exchange), (symbol, "")} & self.stocks)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from conformance.expect import Inconclusive
 from conformance.process import Guardian, Program, StartError, free_port
-from conformance.target import ServerTarget, filled
+from conformance.target import PLACEHOLDERS, ServerTarget, filled
 
 __all__ = ["Dress", "Server"]
 
@@ -191,4 +191,5 @@ class Server:
 
     def _values(self) -> dict[str, object]:
         pid = self._program.pid if self._program.running else ""
-        return {**self._places(), "port": self._port, "state": self._state, "pid": pid}
+        blank = dict.fromkeys(PLACEHOLDERS, "")
+        return {**blank, **self._places(), "port": self._port, "state": self._state, "pid": pid}

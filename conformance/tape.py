@@ -188,12 +188,12 @@ class Tape:
 
     def between(self, stock: Stock, since: int, until: int) -> list[Row]:
         """Return a stock's rows after ``since``, up to ``until`` inclusive."""
-        times = self._times[stock]
-        return self._of[stock][bisect_right(times, since) : bisect_right(times, until)]
+        times = self._times.get(stock, [])
+        return self._of.get(stock, [])[bisect_right(times, since) : bisect_right(times, until)]
 
     def last(self, stock: Stock, until: int) -> Row | None:
         """Return a stock's last row of that day up to ``until``, inclusive."""
-        index = bisect_right(self._times[stock], until) - 1
+        index = bisect_right(self._times.get(stock, []), until) - 1
         if index < 0:
             return None
         row = self._of[stock][index]
@@ -201,8 +201,9 @@ class Tape:
 
     def next(self, stock: Stock, since: int) -> Row | None:
         """Return a stock's first row from ``since`` on, inclusive."""
-        index = bisect_left(self._times[stock], since)
-        return self._of[stock][index] if index < len(self._of[stock]) else None
+        rows = self._of.get(stock, [])
+        index = bisect_left(self._times.get(stock, []), since)
+        return rows[index] if index < len(rows) else None
 
     def write(self, path: Path) -> None:
         """Write it as a recording."""

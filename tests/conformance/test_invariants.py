@@ -60,6 +60,33 @@ async def test_what_is_right_is_no_breach() -> None:
 
 
 @pytest.mark.parametrize(
+    ("subscribed", "unsubscribed", "left"),
+    [
+        (["WIPRO"], ["WIPRO"], set()),
+        (["WIPRO"], ["WIPRO (NSE)"], set()),
+        (["WIPRO (NSE)"], ["WIPRO"], set()),
+        (["WIPRO (BSE)"], ["WIPRO"], set()),
+        (["WIPRO", "WIPRO (BSE)"], ["WIPRO"], {("WIPRO", "BSE")}),
+        (["WIPRO", "WIPRO (BSE)"], ["WIPRO (BSE)"], {("WIPRO", "")}),
+        (["WIPRO"], ["SBIN"], {("WIPRO", "")}),
+    ],
+)
+async def test_an_unsubscribe_takes_what_it_names(
+    subscribed: list[str], unsubscribed: list[str], left: set[tuple[str, str]]
+) -> None:
+    """A bare symbol, one with its exchange, and two of the same name."""
+
+    async def script(socket: ServerConnection) -> None:
+        for data in ({"subscribed_stocks": subscribed}, {"unsubscribed_stocks": unsubscribed}):
+            await socket.send(json.dumps(SUBSCRIBED | {"data": data}))
+
+    watch = Watch()
+    async with client(script, watch=watch) as peer:
+        await peer.wait_closed()
+        assert watch.subscribed([peer]) == left
+
+
+@pytest.mark.parametrize(
     ("frames", "broken"),
     [
         (["no json"], invariants.FRAMES),

@@ -117,6 +117,19 @@ def test_programs_end_though_the_suite_was_killed(tmp_path: Path) -> None:
     asyncio.run(ended)
 
 
+def test_no_other_suite_is_given_the_same_port() -> None:
+    """As long as a suite runs, its ports are its own, before anything listens there."""
+    mine = {free_port() for _ in range(50)}
+    assert len(mine) == 50
+    if sys.platform.startswith("linux"):
+        code = (
+            "import conformance.process as p\n"
+            f"print(sum(p._reserve(port) for port in {sorted(mine)}))"
+        )
+        other = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+        assert other.stdout == b"0\n"
+
+
 def test_a_free_port_is_free() -> None:
     """Nobody listens there, and somebody can."""
     port = free_port()

@@ -101,6 +101,14 @@ def test_a_day_does_not_know_the_day_before() -> None:
     assert TAPE.next(STOCKS[0], 10**19) is None
 
 
+def test_a_stock_that_is_not_on_it_has_no_rows() -> None:
+    """A target may name stocks of its own."""
+    other = Stock("OTHER", "1")
+    assert TAPE.between(other, 0, 10**19) == []
+    assert TAPE.last(other, 10**19) is None
+    assert TAPE.next(other, 0) is None
+
+
 def test_it_is_written_as_a_recording(tmp_path: Path) -> None:
     """The file has the columns of a recording, in rupees, with times that have a zone."""
     path = tmp_path / "tape.parquet"
