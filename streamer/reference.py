@@ -14,7 +14,8 @@ keeping them `streamer.eod_store`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
 from typing import Final, Literal
@@ -135,6 +136,14 @@ class Sessions(msgspec.Struct, frozen=True):
     def previous(self) -> date:
         """The session directly before."""
         return self.before[-1]
+
+    def since(self, day: date) -> tuple[date, ...]:
+        """Return the sessions from a day on, before this one."""
+        return self.before[bisect_left(self.before, day) :]
+
+    def missing_since(self, day: date) -> list[date]:
+        """Return those from a day on of which there is no file."""
+        return [each for each in self.since(day) if each not in self.filed]
 
     @property
     def year_begins(self) -> date:
@@ -269,9 +278,11 @@ def year_before(day: date) -> date:
         return day.replace(year=day.year - 1, day=28)
 
 
-def factor_between(actions: Iterable[Action], after: date, until: date) -> Fraction:
+def factor_between(actions: Sequence[Action], after: date, until: date) -> Fraction:
     """Return the product of the factors that go ex after one day and until another, included."""
     factor = _NONE
+    if not actions:
+        return factor
     # The exchange may list an action once for each series.
     seen = {(action.ex_date, action.factor) for action in actions}
     for ex_date, each in seen:
@@ -321,7 +332,7 @@ def figures(material: Material, sessions: Sessions, *, has_volume: bool = True) 
 
 
 def range_of_bars(
-    bars: Iterable[Bar], actions: Iterable[Action], sessions: Sessions
+    bars: Iterable[Bar], actions: Sequence[Action], sessions: Sessions
 ) -> Range | None:
     """
     Return the range that a year of bars makes, adjusted; None without a price in the year.
@@ -330,7 +341,6 @@ def range_of_bars(
     is for the caller to know.
     """
     begin, day = sessions.year_begins, sessions.day
-    actions = tuple(actions)
     year = [bar for bar in bars if begin <= bar.day < day and bar.high and bar.low]
     if not year:
         return None
@@ -347,7 +357,7 @@ def range_of_bars(
     )
 
 
-def _adjusted(price: int, bar: Bar, actions: Iterable[Action], day: date) -> Fraction:
+def _adjusted(price: int, bar: Bar, actions: Sequence[Action], day: date) -> Fraction:
     return price / factor_between(actions, bar.day, day)
 
 
@@ -359,7 +369,7 @@ def _prev_close(
     bar = bars[-1]
     # A stock that is not in the file of a session did not trade in it, and
     # keeps its close. Without that file it may have another one by now.
-    missing = [day for day in sessions.before if day > bar.day and day not in sessions.filed]
+    missing = sessions.missing_since(bar.day + timedelta(days=1))
     if missing:
         flags.append("prev_close_stale")
     if len(missing) > MAX_MISSING_SESSIONS or bar.day < sessions.before[0]:
@@ -381,10 +391,11 @@ def _average_volume(
         flags.append("avg_volume_partial")
     factors = [factor_between(actions, bar.day, sessions.day) for bar in counted]
     total = sum(
-        (bar.volume * factor for bar, factor in zip(counted, factors, strict=True)), Fraction(0)
+        bar.volume if factor is _NONE else bar.volume * factor
+        for bar, factor in zip(counted, factors, strict=True)
     )
     return Figure(
-        rounded(total / len(counted)),
+        rounded(Fraction(total, len(counted))),
         counted[-1].source,
         factor=factors[-1],
         sources=tuple(bar.source for bar in counted),
@@ -402,9 +413,7 @@ def _year_range(
     day = sessions.day
     if known is None or known.effective > day:
         return None, None
-    missing = [
-        each for each in sessions.before if each >= known.effective and each not in sessions.filed
-    ]
+    missing = sessions.missing_since(known.effective)
     if len(missing) > MAX_MISSING_SESSIONS or known.effective < sessions.before[0]:
         flags.append("week_52_stale")
         return None, None
