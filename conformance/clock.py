@@ -24,7 +24,7 @@ from conformance.stage import Stage
 from conformance.tape import IST, NS, at, moment
 from conformance.target import filled
 
-__all__ = ["Clock", "WallClock", "choose_clock", "moved_session"]
+__all__ = ["DRIVERS", "Clock", "WallClock", "choose_clock", "moved_session"]
 
 _CHECK_DAY: Final = "2025-09-04"
 _NOON: Final = "11:00:00"
@@ -255,7 +255,7 @@ class WallClock:
         return ""
 
 
-_DRIVERS: Final[Mapping[str, type[Clock]]] = {
+DRIVERS: Final[Mapping[str, type[Clock]]] = {
     "feed": FeedClock,
     "faketime": FaketimeClock,
     "window": WindowClock,
@@ -268,7 +268,7 @@ async def choose_clock(stage: Stage) -> tuple[Clock, dict[str, str]]:
     """Return the first driver of the target that works here, and why others did not."""
     refusals: dict[str, str] = {}
     for name in stage.target.clock.drivers:
-        clock = _DRIVERS[name]()
+        clock = DRIVERS[name]()
         why = await clock.check(stage)
         if not why:
             return clock, refusals
