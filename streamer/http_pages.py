@@ -24,6 +24,7 @@ from streamer.connection import Refusal
 from streamer.handshake import MAX_QUERY_FIELDS
 
 METHODS: Final = ("GET", "HEAD")
+QUOTES_PATH: Final = "/api/quotes"
 
 # The page loads nothing, from anywhere, and connects to nothing but the stream.
 _PAGE_HEADERS: Final = {
@@ -83,7 +84,7 @@ class Pages:
                 refusal = self._may_read(query, authorization)
                 if refusal is not None:
                     return json_response(refusal.status, refusal.body)
-                if path == "/api/quotes":
+                if path == QUOTES_PATH:
                     return self._answer_quotes(query)
                 return json_response(200, self._stats())
             case _:
@@ -96,12 +97,7 @@ class Pages:
                 return json_response(refusal.status, refusal.body)
 
     def _answer_quotes(self, query: str) -> Response:
-        try:
-            fields = parse_qs(query, max_num_fields=MAX_QUERY_FIELDS)
-        except ValueError:
-            fields = {}
-        words = [each.strip() for field in fields.get("stocks", ()) for each in field.split(",")]
-        stocks = [each for each in words if each]
+        stocks = asked_stocks(query)
         if not stocks:
             refusal = Refusal.because(
                 400,
@@ -114,6 +110,16 @@ class Pages:
         return json_response(
             200, {"quotes": [msgspec.Raw(each) for each in quotes], "failed_stocks": failed}
         )
+
+
+def asked_stocks(query: str) -> list[str]:
+    """Return the stocks that a query names, by commas or by repetition."""
+    try:
+        fields = parse_qs(query, max_num_fields=MAX_QUERY_FIELDS)
+    except ValueError:
+        return []
+    words = [each.strip() for field in fields.get("stocks", ()) for each in field.split(",")]
+    return [each for each in words if each]
 
 
 def json_response(status: int, body: Mapping[str, object], **headers: str) -> Response:

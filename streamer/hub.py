@@ -140,6 +140,11 @@ class Hub:
         """
         return report_quotes(stocks, self.instruments, self._quotes, self._beginnings, self.hours)
 
+    def lacks(self, keys: Iterable[InstrumentKey]) -> bool:
+        """Return whether the feed has told nothing yet of one of the instruments."""
+        quotes = (self._quotes.get(key) for key in keys)
+        return any(quote is None or quote.touchline is None for quote in quotes)
+
     def reference(self) -> SessionReference | None:
         """Return the reference data of the present session or the next; None before any time."""
         time = self.hours.time
@@ -337,6 +342,19 @@ class Hub:
         """Have a connection closed for a reason of the owner's, after what waits is written."""
         self._pass_time(now)
         self._close(connection, code, reason)
+
+    def ask_for(self, stocks: Iterable[str], now: int) -> list[InstrumentKey]:
+        """
+        Ask the feed for stocks that somebody wants to know once; return those to be waited for.
+
+        The feed stays asked for a while, so that who asks again gets news.
+        """
+        self._pass_time(now)
+        found = (self.instruments.resolve(stock) for stock in stocks)
+        keys = [each.key for each in found if each is not None]
+        for key in keys:
+            self._interest.linger(key, now + seconds(self.settings.linger_s))
+        return [key for key in keys if self.lacks([key])]
 
     # --- the feed
 

@@ -83,6 +83,14 @@ class Interest(Generic[Subscriber]):
                 if linger_until is not None:
                     self._lingering[key] = linger_until
 
+    def linger(self, key: InstrumentKey, until: int) -> None:
+        """Let the feed be asked for ``key`` for a while, without a subscriber."""
+        if key not in self._subscribers:
+            # In the order of deadlines: this one is not earlier than those before.
+            self._lingering.pop(key, None)
+            self._lingering[key] = until
+            self._changed[key] = None
+
     def next_deadline(self) -> int | None:
         """Return when the first instrument ceases to linger."""
         return next(iter(self._lingering.values()), None)

@@ -74,6 +74,7 @@ class ReferenceDesk:
                 return False
             self._files = files
             self._sessions.clear()
+            _logger.info("%d end-of-day files stand behind the quotes", len(files))
             return True
 
     def prepare(self, day: date | None) -> bool:

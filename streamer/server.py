@@ -22,6 +22,7 @@ from typing import Final
 
 import msgspec
 from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.protocol import CONNECTING, OPEN
@@ -40,7 +41,7 @@ from streamer.handshake import (
     split_target,
 )
 from streamer.health import health
-from streamer.http_pages import Pages, json_response
+from streamer.http_pages import QUOTES_PATH, Pages, asked_stocks, json_response
 from streamer.hub import SLOW_CONSUMER, Hub, UpstreamState
 from streamer.instruments import InstrumentTable
 from streamer.journal import Journal
@@ -65,6 +66,9 @@ LONGEST_NAP_S: Final = 15.0
 
 SAVE_AGAIN_S: Final = 1.0
 """How long a store that failed is left alone."""
+
+FIRST_QUOTE_S: Final = 1.0
+"""How long ``GET /api/quotes`` waits for the feed to tell of stocks that nobody asked for yet."""
 
 RECONNECT_MARGIN_MS: Final = 1000
 
@@ -131,6 +135,7 @@ class StreamServer:
             quotes=hub.quotes,
             may_read=self._may_read,
         )
+        self._fed = asyncio.Event()
         self._servers: list[Server] = []
         self._writer: FrameWriter
         self._links: dict[Connection, Link] = {}
@@ -254,6 +259,7 @@ class StreamServer:
     def feed(self, messages: Sequence[ServerMessage]) -> None:
         """Take what the feed sent, and write what follows."""
         self._hub.feed(messages, self._now())
+        self._fed.set()
         self.flush()
 
     def upstream(self, state: UpstreamState) -> None:
@@ -378,6 +384,8 @@ class StreamServer:
         headers = request.headers
         if path == RELOAD_PATH and self._admin is not None:
             return self._admin.answer(request.method, headers)
+        if path == QUOTES_PATH:
+            return self._answer_quotes(request.method, query, headers)
         if path != STREAM_PATH:
             return self._pages.answer(request.method, path, query, headers)
         if "websocket" not in ",".join(headers.get_all("Upgrade")).lower():
@@ -387,6 +395,20 @@ class StreamServer:
         if refused is None:
             return None
         return json_response(refused.status, refused.body)
+
+    async def _answer_quotes(self, method: str, query: str, headers: Headers) -> Response:
+        """Answer once the feed has told of all stocks, or had the time to."""
+        hub = self._hub
+        authorization = next(iter(headers.get_all("Authorization")), None)
+        if hub.upstream_state == "connected" and self._may_read(query, authorization) is None:
+            keys = hub.ask_for(asked_stocks(query), self._now())
+            self.flush()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_QUOTE_S):
+                    while hub.lacks(keys):
+                        self._fed.clear()
+                        await self._fed.wait()
+        return self._pages.answer(method, QUOTES_PATH, query, headers)
 
     def _judge(self, socket: StreamSocket, query: str, request: Request) -> Refusal | None:
         headers = request.headers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from streamer.http_pages import index_page
 from streamer.odin.messages import LogonAnswer
-from tests.streamer.desk import at, touchline
+from tests.streamer.desk import RELIANCE, SBIN, at, touchline
 from tests.streamer.serving import Serving
 
 
@@ -64,6 +65,33 @@ async def test_quotes_are_given_without_a_connection(tmp_path: Path) -> None:
             assert list(answer) == ["quotes", "failed_stocks"]
             assert [quote["ltp"] for quote in answer["quotes"]] == [1365.5]
             assert answer["failed_stocks"] == ["NOSUCH", "M&M"]
+
+
+async def test_a_stock_that_nobody_subscribed_is_asked_of_the_feed(tmp_path: Path) -> None:
+    """The answer waits for it, and the feed stays asked for a while."""
+    async with Serving(tmp_path) as serving:
+        serving.server.upstream("connected")
+        serving.tell_time("20:00")
+        asking = asyncio.create_task(serving.http("/api/quotes?stocks=SBIN,RELIANCE,NOSUCH"))
+        await serving.wait_until(lambda: serving.asked >= {SBIN, RELIANCE})
+        serving.server.feed([touchline(SBIN, lut=at("15:31"))])
+        assert not asking.done()
+        serving.server.feed([touchline(RELIANCE, lut=at("15:31"))])
+        answer = json.loads((await asking)[2])
+        assert [quote["symbol"] for quote in answer["quotes"]] == ["SBIN", "RELIANCE"]
+        assert answer["failed_stocks"] == ["NOSUCH"]
+        assert serving.asked >= {SBIN, RELIANCE}
+
+
+async def test_a_feed_that_does_not_answer_holds_nobody_up_for_long(tmp_path: Path) -> None:
+    """After a second the answer goes without, and without a feed at once."""
+    async with Serving(tmp_path) as serving:
+        serving.tell_time("10:00")
+        for state in ("connecting", "connected"):
+            serving.server.upstream(state)
+            _, _, body = await serving.http("/api/quotes?stocks=SBIN")
+            assert json.loads(body) == {"quotes": [], "failed_stocks": ["SBIN"]}
+            assert (SBIN in serving.asked) is (state == "connected")
 
 
 @pytest.mark.parametrize("query", ["", "?stocks=", "?stocks=,%20,", "?stock=SBIN", "?&&&&&&&&&&&&"])

@@ -48,6 +48,21 @@ def test_a_lost_clients_interest_lingers_until_its_deadline() -> None:
     assert interest.wanted() == [SBIN]
 
 
+def test_interest_without_a_subscriber_lingers_too() -> None:
+    """Asked again it lingers anew; a subscriber takes it over."""
+    interest: Interest[str] = Interest()
+    interest.linger(SBIN, 30)
+    interest.linger(TCS, 30)
+    assert interest.take_difference() == ([SBIN, TCS], [])
+    interest.linger(SBIN, 40)
+    assert interest.next_deadline() == 30
+    interest.add(TCS, "a")
+    interest.linger(TCS, 50)
+    interest.pass_time(40)
+    assert interest.take_difference() == ([], [SBIN])
+    assert interest.wanted() == [TCS]
+
+
 KEYS = st.sampled_from([SBIN, TCS, RELIANCE])
 STEPS = st.lists(
     st.tuples(st.sampled_from(["add", "remove", "linger", "look"]), KEYS, st.sampled_from("ab"))

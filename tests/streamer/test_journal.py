@@ -9,7 +9,7 @@ import pytest
 
 from streamer.clock import WallClock
 from streamer.journal import Event, Journal
-from tests.streamer.desk import Desk, at
+from tests.streamer.desk import Desk, at, touchline
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +66,15 @@ def test_each_day_beyond_the_calendar_is_warned_of_once(caplog: pytest.LogCaptur
         journal.look_at(desk.hub)
     warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert [day in text for day, text in zip(("2031-01-06", "2031-01-07"), warnings, strict=True)]
+
+
+def test_a_suspicious_opening_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """As a warning: somebody should look before the quotes are trusted."""
+    desk = Desk()
+    desk.log_on("10:00")
+    journal = Journal()
+    for _ in range(2):
+        desk.feed(touchline(close=280000, lut=at("10:00")))
+        journal.look_at(desk.hub)
+    [warning] = [each for each in caplog.records if each.levelno == logging.WARNING]
+    assert "RELIANCE (NSE) opened at 1371.80" in warning.getMessage()
