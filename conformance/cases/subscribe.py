@@ -349,7 +349,7 @@ async def none_known(world: World) -> None:
 )
 async def own_strings(world: World) -> None:
     """Subscribe unknown stocks that are written oddly."""
-    odd = [" no_such_stock ", "zzz:SBIN", "NSE:No_Such", "0000000"]
+    odd = [" no_such_stock ", "zzz:No_Such", "NSE:No_Such", "0000000"]
     data = await subscribed(await world.connect(), odd[0], world.stocks[0].symbol, *odd[1:])
     expect_equal(data.get("failed_stocks"), odd, of="failed_stocks")
 
@@ -357,7 +357,7 @@ async def own_strings(world: World) -> None:
 @case(
     "SUB-240",
     title="Subscribing again succeeds and changes nothing",
-    rules=("S-3", "S-6"),
+    rules=("S-1", "S-3", "S-6"),
     profile=Profile.FULL,
     explain="After a reconnect many clients subscribe all they want, restored or not. An error"
     " alarms them; a stock that is listed twice, or moves to the end, brings their tables into"
@@ -383,7 +383,7 @@ async def again(world: World) -> None:
         "token-and-exchange": ("3045", "NSE:SBIN"),
     },
     title="The same stock twice in a request is listed and counted once: {variant}",
-    rules=("S-1", "S-3"),
+    rules=("R-2", "S-1", "S-3"),
     profile=Profile.FULL,
     features=("guide-tokens",),
     explain="Lists that were put together from several places name a stock more than once. Counted"
