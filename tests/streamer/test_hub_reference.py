@@ -12,11 +12,20 @@ from hypothesis import strategies as st
 
 from streamer.calendar import TradingCalendar
 from streamer.clock import WallClock
+from streamer.instruments import InstrumentTable
 from streamer.odin.messages import Touchline
-from streamer.reference import Figure, Figures, SessionReference, Source, no_reference
+from streamer.reference import (
+    Figure,
+    Figures,
+    ReferenceOf,
+    SessionReference,
+    Source,
+    no_reference,
+)
 from tests.streamer.desk import RELIANCE, SECOND, THURSDAY, Desk, at, touchline
 
 CALENDAR = TradingCalendar.bundled()
+TABLE = InstrumentTable.bundled()
 STOCK = ["RELIANCE"]
 
 # A week with its weekend and, on Thursday, Christmas.
@@ -104,6 +113,17 @@ def test_a_server_that_starts_in_the_middle_takes_the_day_from_the_feeds_snapsho
     assert (found["week_52_high"], found["week_52_high_date"]) == (1400.0, str(THURSDAY))
 
 
+def week_desk(day: date, reference: ReferenceOf) -> Desk:
+    """Return a hub that is started early in the morning of a day."""
+    return Desk(
+        clock=WallClock(),
+        now=at("06:00", day),
+        calendar=CALENDAR,
+        instruments=TABLE,
+        reference=reference,
+    )
+
+
 def is_session(day: date) -> bool:
     """Say whether the market opens on a day."""
     return bool(CALENDAR.day(day).sessions)
@@ -162,12 +182,12 @@ def test_a_server_of_a_week_has_the_quotes_of_one_of_this_morning(
 ) -> None:
     """After every update, weekend and holiday included; a fresh one knows what is told today."""
     reference = close_for if has_files else no_reference
-    running = Desk(clock=WallClock(), now=at("06:00", FIRST), reference=reference)
+    running = week_desk(FIRST, reference)
     previous = 99_000
     state: Touchline | None = None
     for number, prices in enumerate(week):
         day = FIRST + timedelta(days=number)
-        fresh = Desk(clock=WallClock(), now=at("06:00", day), reference=reference)
+        fresh = week_desk(day, reference)
         desks = (running, fresh)
         # The feed tells its state to whoever logs on, also on a weekend.
         said = [(at("08:00", day), state)] if state is not None else []
