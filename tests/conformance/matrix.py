@@ -4,8 +4,8 @@ Which case of the suite fails which broken server.
 ``python -m tests.conformance.matrix`` judges every variant of the reference
 server by the whole suite and prints a line for each: the cases that failed it,
 and whether it was caught as it should be. A variant is caught when a case of
-its chapter that names one of its rules fails; a failed MUST case that shares
-no rule with it is a stray.
+its chapter fails; a failed MUST case of another chapter that shares no rule
+with it is a stray.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Outcome(NamedTuple):
 
     variant: Variant
     caught_by: tuple[str, ...]
-    """The failed cases that share a rule with it."""
+    """The failed cases of its chapter, and those that share a rule with it."""
     strays: tuple[str, ...]
     """The failed MUST cases that do not."""
     odd: tuple[str, ...]
@@ -43,7 +43,7 @@ class Outcome(NamedTuple):
     @property
     def is_caught(self) -> bool:
         """Whether it was failed by a case of its own chapter, and by no stranger."""
-        own = any(id.startswith(self.variant.chapter) for id in self.caught_by)
+        own = any(id.startswith(f"{self.variant.chapter}-") for id in self.caught_by)
         return own and not self.strays and not self.odd
 
 
@@ -78,7 +78,11 @@ def run_suite(variant: Variant | None, cases: Sequence[str] = ()) -> dict[str, A
 def outcome(variant: Variant, report: dict[str, Any]) -> Outcome:
     """Tell what a report says of a variant."""
     failed = [case for case in report["cases"] if case["verdict"] == "FAIL"]
-    related = [case["id"] for case in failed if set(case["rules"]) & set(variant.rules)]
+    related = [
+        case["id"]
+        for case in failed
+        if case["id"].startswith(f"{variant.chapter}-") or set(case["rules"]) & set(variant.rules)
+    ]
     strays = [c["id"] for c in failed if c["id"] not in related and c["level"] == "MUST"]
     odd = [c["id"] for c in report["cases"] if c["verdict"] in ("ERROR", "INCONCLUSIVE")]
     return Outcome(variant, tuple(related), tuple(strays), tuple(odd), report["seconds"])
