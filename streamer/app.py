@@ -160,6 +160,7 @@ class _App:
             on_messages=self._take,
             on_state=self._server.upstream,
             interest=hub.interest,
+            brief=True,
             settings=UpstreamSettings(
                 dialect=Dialect(config.upstream_dialect),
                 mute_after_s=MUTE_AFTER_S[config.clock],

@@ -33,6 +33,13 @@ from streamer.reference import NO_FIGURES, Figure, Flag, is_jump, rounded
 
 _NULL = b"null"
 _FLAGS = (b"false", b"true")
+_NOT_OF_A_QUOTE: Final = dict.fromkeys(
+    (
+        *("sent", "ltq", "atp", "open_interest"),
+        *("bid_qty", "bid", "ask_qty", "ask", "total_buy", "total_sell"),
+    ),
+    0,
+)
 _FROM_FEED: Final[dict[str, object]] = {"from": "feed"}
 
 
@@ -162,7 +169,8 @@ class Quote:
         """Return whether ``touchline`` says nothing but what is known already (rule M-9)."""
         known = self.touchline
         return known is not None and (
-            msgspec.structs.replace(touchline, sent=0) == msgspec.structs.replace(known, sent=0)
+            msgspec.structs.replace(touchline, **_NOT_OF_A_QUOTE)
+            == msgspec.structs.replace(known, **_NOT_OF_A_QUOTE)
         )
 
     def update(self, touchline: Touchline, now: int) -> None:

@@ -110,6 +110,7 @@ class Upstream:
         on_state: Told each change of state.
         interest: Everything that is wanted now; asked once after each logon.
         settings: How the feed is dialled and watched.
+        brief: Figures of touchlines that no quote has may be 0.
         expects_messages: Whether silence means that something is wrong; a
             real feed says nothing at night. Pings tell a dead line from a
             silent one all the same.
@@ -131,6 +132,7 @@ class Upstream:
         on_state: Callable[[UpstreamState], None],
         interest: Callable[[], list[InstrumentKey]],
         settings: UpstreamSettings | None = None,
+        brief: bool = False,
         expects_messages: Callable[[], bool] = lambda: True,
         clock: Callable[[], int] = time.time_ns,
         chance: random.Random | None = None,
@@ -165,6 +167,7 @@ class Upstream:
         self._on_messages = on_messages
         self._on_state = on_state
         self._interest = interest
+        self._brief = brief
         self._expects_messages = expects_messages
         self._clock = clock
         self._chance = chance or random.Random()
@@ -348,7 +351,9 @@ class _Line:
     def __init__(self, owner: Upstream, socket: Socket) -> None:
         self._owner = owner
         self._socket = socket
-        self._core = ClientConnection(owner._user, owner._key, dialect=owner.settings.dialect)
+        self._core = ClientConnection(
+            owner._user, owner._key, dialect=owner.settings.dialect, brief=owner._brief
+        )
         self._loop = asyncio.get_running_loop()
         self._asked: set[InstrumentKey] = set()
         """What the feed has been asked for, or will have been by the frames being sent."""

@@ -412,14 +412,23 @@ class ClientConnection:
         user: The user id of the logon.
         key: The password or token of the logon, if the feed wants one.
         dialect: How requests are framed and written.
+        brief: Figures of touchlines that no quote has may be 0.
 
     """
 
-    def __init__(self, user: str, key: str = "", *, dialect: Dialect = Dialect.PLAIN) -> None:
+    def __init__(
+        self,
+        user: str,
+        key: str = "",
+        *,
+        dialect: Dialect = Dialect.PLAIN,
+        brief: bool = False,
+    ) -> None:
         self.logged_on = False
         self.unusable = 0
         self.last_problem: MessageError | None = None
         self._logon = Logon(user, key)
+        self._brief = brief
         self._dialect = dialect
         self._decoder = ResponseDecoder()
 
@@ -444,7 +453,7 @@ class ClientConnection:
         messages: list[ServerMessage] = []
         try:
             for body in self._decoder.feed(data):
-                decoded, problems = decode_body(body)
+                decoded, problems = decode_body(body, brief=self._brief)
                 messages += decoded
                 if problems:
                     self.unusable += len(problems)

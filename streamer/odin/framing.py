@@ -60,6 +60,8 @@ _PLAIN = 2
 _TEXT_MARKS = b"\x02\x05"
 _NATIVE_MARK = b"|50="
 _TEXT_START = re.compile(rb"[\x02\x05]?(\d{5})?(?=63=F)")
+# The five digits of a text, by the length of both together.
+_SIZES = {5 + size: b"%05d" % size for size in range(2048)}
 _MARKED_START = re.compile(rb"\x02(?:\d{5})?63=F")
 _OWN_LENGTH = re.compile(rb"63=[^|]*\|64=\d+\|65=(\d{1,6})\|")
 
@@ -220,6 +222,13 @@ def cut_body(body: bytes) -> tuple[list[bytes], list[MessageError]]:
     that byte, all from there on is lost.
     """
     texts: list[bytes] = []
+    if body[:1] == b"\x02" and b"\x00" not in body:
+        # Most bodies are as they should be, which is told five times as fast.
+        pieces = body[1:].split(b"\x02")
+        texts = [piece[5:] for piece in pieces if piece[:5] == _SIZES.get(len(piece))]
+        if len(texts) == len(pieces):
+            return texts, []
+    texts = []
     problems: list[MessageError] = []
     position = 0
     end = len(body)

@@ -50,6 +50,7 @@ from streamer.odin.touchline import (
     LtpTouchline,
     Touchline,
     decode_best_five,
+    decode_brief,
     decode_known_layout,
     decode_ltp,
     decode_native,
@@ -332,17 +333,26 @@ _KNOWN_CODES = frozenset(
 )
 
 
-def decode_body(body: bytes) -> tuple[list[ServerMessage], list[MessageError]]:
+def decode_body(
+    body: bytes, *, brief: bool = False
+) -> tuple[list[ServerMessage], list[MessageError]]:
     """
     Return the messages of a whole inflated frame, in order, and what was unusable in it.
 
     An unusable message does not touch its neighbours.
+
+    Args:
+        body: The frame's contents.
+        brief: Figures of touchlines that no quote has, those of the order
+            book and of single trades, may be 0.
+
     """
     texts, problems = cut_body(body)
+    decode_quickly = decode_brief if brief else decode_known_layout
     messages: list[ServerMessage] = []
     for text in texts:
         try:
-            messages.append(decode_known_layout(text) or decode_message_generally(text))
+            messages.append(decode_quickly(text) or decode_message_generally(text))
         except MessageError as problem:
             problems.append(problem.with_traceback(None))
     return messages, problems

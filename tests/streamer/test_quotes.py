@@ -209,13 +209,14 @@ def test_m9_an_unknown_volume_does_not_undo_the_days() -> None:
 
 
 def test_m9_the_present_state_is_told_apart_from_an_update() -> None:
-    """M-9: the same figures, sent at another time, are the state; any other figure is news."""
+    """M-9: a quote's own figures, sent at another time, are the state; any other one is news."""
     quote = reliance()
     assert not quote.is_state(touchline(lut=NOON))
     quote.update(touchline(lut=NOON), NOON)
     assert quote.is_state(touchline(lut=NOON, sent=NOON + SECOND))
     assert not quote.is_state(touchline(lut=NOON + SECOND))
-    assert not quote.is_state(touchline(lut=NOON, bid=1))
+    assert not quote.is_state(touchline(lut=NOON, volume=1))
+    assert quote.is_state(touchline(lut=NOON, bid=1))
 
 
 @given(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from time import perf_counter
+from time import thread_time
 
 import pytest
 from hypothesis import given
@@ -307,6 +307,6 @@ class TestCutting:
     def test_the_largest_body_is_cut_in_time_that_grows_with_it_alone(self, unit: bytes) -> None:
         """No body of a mebibyte keeps the reader busy for seconds."""
         body = unit * (MAX_BODY_BYTES // len(unit))
-        start = perf_counter()
+        start = thread_time()
         cut_body(body)
-        assert perf_counter() - start < 5
+        assert thread_time() - start < 5
