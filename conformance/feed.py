@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from conformance.expect import Inconclusive
+from conformance.expect import Inconclusive, Unmet
 from conformance.plain_http import request
 from conformance.process import Guardian, Program, StartError, free_port
 from conformance.tape import Row, Stock, Tape, at, moment
@@ -23,6 +23,8 @@ __all__ = ["Feed"]
 _ATTEMPTS: Final = 3
 _LOOK_AGAIN_S: Final = 0.01
 _STEP_S: Final = 30.0
+# Simulated time, which stands still meanwhile or is moved by a case.
+_LONG: Final = "12h"
 
 
 class Feed:
@@ -116,8 +118,40 @@ class Feed:
             await self.seek(self.now)
 
     async def stop(self) -> None:
-        """End it at once: the server loses its feed."""
+        """End it at once, for good: one that is started again tells the tape's first time."""
         await self._program.kill()
+
+    async def lose(self) -> None:
+        """Cut every connection, and new ones as they are made, until :meth:`restore`."""
+        await self.fault(f"refuse+{_LONG}")
+
+    async def restore(self) -> None:
+        """Take connections again; a server that dials finds the feed at its present time."""
+        await self.clear_fault("refuse")
+
+    async def fault(self, fault: str) -> None:
+        """Make it go wrong, as ``odin-sim faults`` lists: ``mute+10s``, ``reset``."""
+        await self.command("fault", fault=fault)
+
+    async def clear_fault(self, name: str) -> None:
+        """End a fault."""
+        await self.command("clear-fault", name=name)
+
+    async def wait_client(self, *, within: float = 15.0) -> None:
+        """
+        Wait until a server is logged on.
+
+        Raises:
+            Unmet: If none is in time.
+
+        """
+        seconds = within * self._scale
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while not any(client.get("logged_on") for client in await self.connections()):
+            if loop.time() > deadline:
+                raise Unmet(f"a server that dials its feed again within {seconds:g} s", "none")
+            await asyncio.sleep(_LOOK_AGAIN_S)
 
     async def seek(self, to: int) -> None:
         """Go to a time; nothing in between is sent."""
@@ -130,7 +164,7 @@ class Feed:
             await self.command("step", to=f"{moment(until):%Y-%m-%d %H:%M:%S}")
             self.now = until
 
-    async def command(self, name: str, **fields: object) -> dict[str, Any]:
+    async def command(self, name: str, /, **fields: object) -> dict[str, Any]:
         """
         Steer it by its control API; return how it stands then.
 

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
@@ -35,7 +36,6 @@ _POLLS: Final = 150
 _LOOK_AGAIN_S: Final = 0.002
 _CATCH_UP_S: Final = 2.0
 _PROBE_S: Final = 1.0
-_QUESTIONS: Final = ("market_status", "ping")
 
 
 class Stage:
@@ -104,7 +104,7 @@ class Stage:
         )
         self._poller: Peer | None = None
         self._polls = 0
-        self._question = _QUESTIONS[0]
+        self._question = "market_status"
         self._pongs = True
         self._keeper: Peer | None = None
         self._ids = 0
@@ -171,7 +171,7 @@ class Stage:
             last = reply
             return _tells(reply, ts)
 
-        if not await self.poll(there):
+        if not await self.poll(there, action=self._question):
             raise Unmet(
                 f"the server at the feed's time {moment(ts):%Y-%m-%d %H:%M:%S}"
                 f" within {WAIT_S * self._scale:g} s",
@@ -206,18 +206,20 @@ class Stage:
         told = data.get("market_open") if isinstance(data, dict) else None
         return told if isinstance(told, bool) else None
 
-    async def poll(self, holds: Callable[[Message], bool], within: float = WAIT_S) -> bool:
-        """
-        Ask for the time until a reply satisfies ``holds``; return whether one did.
-
-        By market_status, or by ping where that is the one that tells the time.
-        """
+    async def poll(
+        self,
+        holds: Callable[[Message], bool],
+        within: float = WAIT_S,
+        *,
+        action: str = "market_status",
+    ) -> bool:
+        """Send a request again and again until a reply satisfies ``holds``; return whether."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within * self._scale
         looks = 0
         while True:
             looks += 1
-            if await self._asked(self._question, holds, WAIT_S):
+            if await self._asked(action, holds, WAIT_S):
                 return True
             if loop.time() > deadline:
                 return False
@@ -282,13 +284,16 @@ class Stage:
         now = self.feed.now
         loop = asyncio.get_running_loop()
         deadline = loop.time() + WAIT_S * self._scale
-        questions = [self._question, *(one for one in _QUESTIONS if one != self._question)]
+        tells = partial(_tells, ts=now)
         self.follows_time = False
         while not self.follows_time and loop.time() < deadline:
-            for question in questions:
-                if await self._asked(question, lambda reply: _tells(reply, now), _PROBE_S):
-                    self._question, self.follows_time = question, True
-                    break
+            if await self._asked(self._question, tells, _PROBE_S):
+                self.follows_time = True
+            elif self._question == "market_status" and await self._asked("ping", tells, _PROBE_S):
+                # Either the time has come just now, or this server tells it in stamps alone.
+                self.follows_time = True
+                if not await self._asked("market_status", tells, _PROBE_S):
+                    self._question = "ping"
             else:
                 await asyncio.sleep(_LOOK_AGAIN_S)
 
