@@ -1,15 +1,12 @@
-"""What a run tells on the terminal, and in its report."""
+"""What a run tells on the terminal."""
 
 from __future__ import annotations
 
 import io
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance import report
 from conformance.case import Case, Level
 from conformance.console import Told
 from conformance.runner import Run, Settings
@@ -86,16 +83,3 @@ def test_quiet_tells_of_what_did_not_pass() -> None:
     said = told(Result(case=CASE, verdict=Verdict.PASS), FAILED, quiet=True)
     assert said.count("SUB-999 ") == 1
     assert "1 PASS, 1 FAIL" in said
-
-
-def test_the_report_tells_everything(tmp_path: Path) -> None:
-    """It is JSON, with the case's rules, its frames, and whether it fails the run."""
-    path = tmp_path / "r.json"
-    report.write(path, report.document(a_run(FAILED), Status.FAILED, ["run"]))
-    content = json.loads(path.read_text())
-    assert (content["schema"], content["exit_status"], content["counts"]["FAIL"]) == (1, 1, 1)
-    (case,) = content["cases"]
-    assert case["rules"]["S-1"].startswith("`subscribe` is answered")
-    assert case["wire"] == [{"ms": 1.5, "peer": "peer 1", "direction": "out", "text": "{}"}]
-    assert (case["expected"], case["found"], case["fails_run"]) == ("[1]", "[2]", True)
-    assert [one.name for one in tmp_path.iterdir()] == ["r.json"]
