@@ -362,13 +362,17 @@ class Hub:
         """Take what the feed sent, in its order: time, market hours, quotes."""
         self._pass_time(now)
         hours = self.hours
+        observed = 0
         for message in messages:
-            move = hours.observe(message)
-            if move is not Move.NONE:
-                if move is Move.BACK:
-                    for quote in self._quotes.values():
-                        quote.begin_day_anew()
-                self._pass_time(now)
+            # Nearly all are of the same second as the one before, which moved the clock if need be.
+            if message.sent != observed or not isinstance(message, Touchline):
+                observed = message.sent
+                move = hours.observe(message)
+                if move is not Move.NONE:
+                    if move is Move.BACK:
+                        for quote in self._quotes.values():
+                            quote.begin_day_anew()
+                    self._pass_time(now)
             if isinstance(message, Touchline):
                 if hours.time is not None:
                     self._last_tick_at = now

@@ -43,6 +43,19 @@ _NOT_OF_A_QUOTE: Final = dict.fromkeys(
 _FROM_FEED: Final[dict[str, object]] = {"from": "feed"}
 
 
+# What changes with each update; the rest is spelt once and kept.
+_DATA: Final = (
+    b'%b%b%b%d,"percent_change":%b%b%d,"last_updated":"%b",'
+    b'"is_new_week_52_high":%b,"is_new_week_52_low":%b}'
+)
+
+
+@lru_cache(maxsize=64)
+def _stamp(now: int) -> bytes:
+    """Spell a market time; under a feed's clock many updates have the same."""
+    return ist_rfc3339(now).encode()
+
+
 @lru_cache(maxsize=1 << 16)
 def _price(scaled: int, locator: int) -> bytes:
     return repr(scaled / locator).encode()
@@ -218,24 +231,17 @@ class Quote:
         touchline = self.touchline
         assert touchline is not None
         locator = touchline.locator
-        return b"".join(
-            (
-                self._data_head,
-                _price(touchline.ltp, locator),
-                self._closes_json(touchline),
-                b"%d" % self._volume,
-                b',"percent_change":',
-                _percent_change(touchline.ltp, self._close, locator),
-                self._range_json(touchline),
-                b"%d" % ((touchline.lut or touchline.ltt or touchline.sent) // 1_000_000),
-                b',"last_updated":"',
-                ist_rfc3339(self.processed).encode(),
-                b'","is_new_week_52_high":',
-                _FLAGS[self._is_high()],
-                b',"is_new_week_52_low":',
-                _FLAGS[self._is_low()],
-                b"}",
-            )
+        return _DATA % (
+            self._data_head,
+            _price(touchline.ltp, locator),
+            self._closes_json(touchline),
+            self._volume,
+            _percent_change(touchline.ltp, self._close, locator),
+            self._range_json(touchline),
+            (touchline.lut or touchline.ltt or touchline.sent) // 1_000_000,
+            _stamp(self.processed),
+            _FLAGS[0 < self._year_high < self._day_high],
+            _FLAGS[self._year_low > self._day_low],
         )
 
     def flags(self) -> list[Flag]:
