@@ -42,6 +42,8 @@ _TYPES: Final = {
     "pong": ("alive",),
     "error": ("error",),
 }
+# What the guide knows; messages that our own rules add may be barer.
+_GUIDES: Final = frozenset({*_TYPES, "market_status"})
 _MAX_BREACHES: Final = 5
 
 FRAMES = passive(
@@ -53,7 +55,7 @@ FRAMES = passive(
 )
 REPLIES = passive(
     "MSG-900.envelope",
-    title="Every message but market_data has type, status, client_id and timestamp",
+    title="Every reply and notice of the guide has type, status, client_id and timestamp",
     rules=("G-ENVELOPE",),
     explain="Clients dispatch on type and status and tell connections apart by client_id. Servers"
     " tend to forget one of them in rare replies: errors, notices.",
@@ -219,11 +221,12 @@ class Watch:
             self._look_at_hours(line, message)
             self._look_at_stock(peer, message)
             return
-        self._look(REPLIES, lambda: _expect_envelope(message))
+        if message.type in _GUIDES:
+            self._look(REPLIES, lambda: _expect_envelope(message))
         self._look(ORDER, lambda: expect_order(message, ENVELOPE, of=message.type))
         if message.type == "welcome":
             self._welcomed(peer, line, message)
-        elif peer.client_id:
+        elif peer.client_id and ("client_id" in message or message.type in _GUIDES):
             self._look(
                 CLIENT_ID,
                 lambda: expect_that(

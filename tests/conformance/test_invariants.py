@@ -56,7 +56,9 @@ async def breaches(*frames: Any) -> dict[Case, str]:
 async def test_what_is_right_is_no_breach() -> None:
     """A whole conversation by the protocol breaks nothing."""
     later = quote() | {"seq": 4}
-    assert await breaches(WELCOME, SUBSCRIBED, quote(), later, PONG, CLOSED, UNSUBSCRIBED) == {}
+    bare = {"type": "heartbeat", "data": {"market_open": True}}
+    said = [WELCOME, SUBSCRIBED, quote(), later, PONG, bare, CLOSED, UNSUBSCRIBED]
+    assert await breaches(*said) == {}
 
 
 @pytest.mark.parametrize(
