@@ -220,7 +220,8 @@ def expect_tick(message: Mapping[str, Any], row: Row) -> None:
     Expect ``market_data`` to tell what a row of the tape tells.
 
     Symbol, token and exchange; price, the day's figures, volume and previous
-    close; the 52-week range as far as the row does not go beyond it.
+    close; the 52-week range as far as the row does not go beyond it. What the
+    row has as 0 of these is unknown, and null in the message.
     """
     stock = row.stock
     expect_equal(message.get("symbol"), stock.symbol, of="symbol")
@@ -229,12 +230,12 @@ def expect_tick(message: Mapping[str, Any], row: Row) -> None:
     data = message.get("data")
     if not isinstance(data, Mapping):
         raise Unmet("data to be an object", shown(data))
-    told: dict[str, int | float] = {
+    told: dict[str, int | float | None] = {
         "ltp": row.ltp / 100,
         "open": row.open / 100,
         "high": row.high / 100,
         "low": row.low / 100,
-        "prev_close": row.prev_close / 100,
+        "prev_close": row.prev_close / 100 or None,
         "volume": row.volume,
         "day_high": row.high / 100,
         "day_low": row.low / 100,
@@ -242,7 +243,7 @@ def expect_tick(message: Mapping[str, Any], row: Row) -> None:
     told["close"] = told["prev_close"]
     for key, value in told.items():
         expect_equal(data.get(key), value, of=f"{key} of {stock.symbol} at {row.clock}")
-    change = (told["ltp"] - told["prev_close"]) / told["prev_close"] * 100
+    change = (row.ltp - row.prev_close) / row.prev_close * 100 if row.prev_close else 0.0
     found = data.get("percent_change")
     expect_that(
         isinstance(found, int | float) and math.isclose(found, change, rel_tol=1e-9, abs_tol=1e-9),
@@ -250,11 +251,11 @@ def expect_tick(message: Mapping[str, Any], row: Row) -> None:
         found,
     )
     for key, value, inside in (
-        ("week_52_high", row.week_52_high, row.high <= row.week_52_high),
+        ("week_52_high", row.week_52_high, not row.week_52_high or row.high <= row.week_52_high),
         ("week_52_low", row.week_52_low, row.low >= row.week_52_low),
     ):
         if inside:
-            expect_equal(data.get(key), value / 100, of=f"{key} of {stock.symbol}")
+            expect_equal(data.get(key), value / 100 or None, of=f"{key} of {stock.symbol}")
 
 
 def expect_none_of(messages: Iterable[Mapping[str, Any]], what: str) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "METRONOME",
     "NS",
     "QUIET",
+    "SPARSE",
     "STOCKS",
     "Row",
     "Stock",
@@ -74,6 +75,12 @@ QUIET: Final = (
 )
 """Stocks that the suite itself never subscribes, so that a case's subscribe is the first."""
 
+SPARSE: Final = Stock("MARUTI", "10999", price=1_486_000)
+"""
+A stock that the feed knows little of: neither a previous close nor a 52-week
+range (they are 0), and no trade of a day before 11:00:10.
+"""
+
 METRONOME: Final = Stock("WIPRO", "3787", price=25_000)
 """The stock whose ticks tell the suite how far the server has come; no case uses it."""
 
@@ -119,10 +126,15 @@ as real feeds do.
 """
 
 _STEP_S: Final = 300
+_SPARSE_FROM_S: Final = 11 * 3600 + 10
 _CLOSE_S: Final = 15 * 3600 + 30 * 60
 HIGH_BROKEN: Final = ("RELIANCE", "11:00:30")
 LOW_BROKEN: Final = ("ITC", "11:00:30")
-"""When a stock goes beyond its 52-week range, on 2025-09-04: from that second on."""
+"""When a stock goes beyond its 52-week range, on 2025-09-04: for five minutes from that second."""
+HIGH_NEARED: Final = ("RELIANCE", "11:00:30")
+"""On the day after it comes close to its new high, for ten seconds, without reaching it."""
+HIGH_TOUCHED: Final = ("BHARTIARTL", "11:00:40")
+"""When a stock's price is its 52-week high and no more, on 2025-09-04: in that second alone."""
 STILL: Final = ("TCS", "11:00:20")
 """From this second to ten seconds later price and volume stay as they are, on each day."""
 
@@ -180,7 +192,7 @@ class Tape:
         """Return the tape; it is always the same one."""
         rows = [
             row
-            for number, stock in enumerate((*STOCKS, *QUIET, METRONOME))
+            for number, stock in enumerate((*STOCKS, *QUIET, SPARSE, METRONOME))
             for row in _rows(stock, number)
         ]
         rows.sort(key=lambda row: row.ts)
@@ -237,27 +249,20 @@ def _seconds(day: Day) -> list[float]:
 def _rows(stock: Stock, number: int) -> Iterator[Row]:
     """Yield a stock's rows: a price that wanders within 1 %, and returns."""
     prev_close = stock.price
+    high_52, low_52 = stock.price * 115 // 100 // 5 * 5, stock.price * 85 // 100 // 5 * 5
+    is_sparse = stock == SPARSE
     for day in DAYS:
-        high_52, low_52 = stock.price * 115 // 100 // 5 * 5, stock.price * 85 // 100 // 5 * 5
         opening = high = low = 0
         ltp, volume, count = prev_close, 0, 0
         for second in _seconds(day):
+            if is_sparse and second < _SPARSE_FROM_S:
+                continue
             is_still = stock.symbol == STILL[0] and 0 < second - seconds_of(STILL[1]) < 10
             if not is_still:
                 count += 1
                 swing = (count * (7 + number) * 37) % 200 - 100
                 ltp = prev_close * (10_000 + swing) // 10_000 // 5 * 5
-                if day.date == date(2025, 9, 4):
-                    if (
-                        stock.symbol == HIGH_BROKEN[0]
-                        and 0 <= second - seconds_of(HIGH_BROKEN[1]) < 300
-                    ):
-                        ltp = high_52 + 5 * (1 + count % 7)
-                    if (
-                        stock.symbol == LOW_BROKEN[0]
-                        and 0 <= second - seconds_of(LOW_BROKEN[1]) < 300
-                    ):
-                        ltp = low_52 - 5 * (1 + count % 7)
+                ltp = _extreme(stock, day.date, second, count, high_52, low_52) or ltp
                 volume += 1 + (count * 11 + number) % 90
             opening = opening or ltp
             high = max(high, ltp)
@@ -269,12 +274,34 @@ def _rows(stock: Stock, number: int) -> Iterator[Row]:
                 open=opening,
                 high=high,
                 low=low,
-                prev_close=prev_close,
+                prev_close=0 if is_sparse else prev_close,
                 volume=volume,
-                week_52_high=high_52,
-                week_52_low=low_52,
+                week_52_high=0 if is_sparse else high_52,
+                week_52_low=0 if is_sparse else low_52,
             )
         prev_close = ltp
+        high_52, low_52 = max(high_52, high), min(low_52, low or low_52)
+
+
+def _extreme(
+    stock: Stock, day: date, second: float, count: int, high_52: int, low_52: int
+) -> int | None:
+    """Return the price of a stock at a time when it does something out of the ordinary."""
+
+    def within(happening: tuple[str, str], seconds: int) -> bool:
+        symbol, since = happening
+        return stock.symbol == symbol and 0 <= second - seconds_of(since) < seconds
+
+    if day == date(2025, 9, 4):
+        if within(HIGH_BROKEN, 300):
+            return high_52 + 5 * (1 + count % 7)
+        if within(LOW_BROKEN, 300):
+            return low_52 - 5 * (1 + count % 7)
+        if within(HIGH_TOUCHED, 1):
+            return high_52
+    if day == date(2025, 9, 5) and within(HIGH_NEARED, 10):
+        return high_52 - 5
+    return None
 
 
 def _offset_ns(second: float, number: int) -> int:

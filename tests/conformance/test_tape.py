@@ -11,10 +11,13 @@ import pytest
 from conformance.tape import (
     DAYS,
     HIGH_BROKEN,
+    HIGH_NEARED,
+    HIGH_TOUCHED,
     LOW_BROKEN,
     METRONOME,
     NS,
     QUIET,
+    SPARSE,
     STILL,
     STOCKS,
     Stock,
@@ -62,11 +65,11 @@ def test_the_boundaries_of_a_session_are_met_exactly() -> None:
 
 def test_the_metronome_ends_each_second() -> None:
     """Whoever has its row has all the rows of that second."""
-    rows = TAPE.between(METRONOME, at(THURSDAY, "11:00:00"), at(THURSDAY, "11:00:10"))
+    rows = TAPE.between(METRONOME, at(THURSDAY, "11:00:10"), at(THURSDAY, "11:00:20"))
     assert len(rows) == 10
     for row in rows:
         until = row.ts - row.ts % NS + NS - 1
-        for stock in EVERY:
+        for stock in (*EVERY, SPARSE):
             last = TAPE.last(stock, until)
             assert last is not None
             assert row.ts - NS < last.ts <= row.ts
@@ -88,10 +91,25 @@ def test_the_odd_things_happen_when_they_should() -> None:
     row = TAPE.next(low, before)
     assert row is not None
     assert row.low < row.week_52_low
+    row = TAPE.next(stock[HIGH_TOUCHED[0]], at(THURSDAY, HIGH_TOUCHED[1]))
+    assert row is not None
+    assert row.ltp == row.high == row.week_52_high
+    row = TAPE.last(high, at("2025-09-05", "15:45:00"))
+    assert row is not None
+    assert HIGH_NEARED[0] == high.symbol
+    assert high.price * 115 // 100 < row.high < row.week_52_high
     since = at(THURSDAY, STILL[1]) + NS
     still = TAPE.between(stock[STILL[0]], since, since + 9 * NS)
     assert len({(row.ltp, row.volume) for row in still}) == 1
     assert len(still) == 9
+
+
+def test_little_is_known_of_one_stock() -> None:
+    """It has no previous close and no 52-week range, and trades late in the day."""
+    first = TAPE.next(SPARSE, at(THURSDAY, "00:00:00"))
+    assert first is not None
+    assert first.clock.startswith("11:00:10")
+    assert (first.prev_close, first.week_52_high, first.week_52_low) == (0, 0, 0)
 
 
 def test_a_day_does_not_know_the_day_before() -> None:
