@@ -138,7 +138,7 @@ async def no_stocks(world: World, fields: dict[str, Any]) -> None:
 @case(
     "UNS-070",
     title="An unsubscribe of * takes everything",
-    rules=("R-8",),
+    rules=("R-8", "S-4"),
     profile=Profile.FULL,
     explain="A client that starts anew need not know what an earlier program under its id had"
     " subscribed.",
@@ -159,7 +159,7 @@ async def star(world: World) -> None:
 @case(
     "UNS-080",
     title="An unsubscribe of * with nothing subscribed succeeds with empty lists",
-    rules=("R-8",),
+    rules=("R-8", "S-4"),
     profile=Profile.FULL,
     explain="The first thing that a careful client sends. It must not look like a failure.",
 )

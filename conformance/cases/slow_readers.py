@@ -1,0 +1,160 @@
+"""LIM: clients that read slowly, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from conformance.case import Need, Profile, case
+from conformance.expect import Unmet, expect_close_code, expect_equal, expect_that
+from conformance.peer import Peer
+from conformance.questions import subscribed
+from conformance.world import World
+
+CLOGGING: Final = 30
+"""Requests whose replies are some 6 MB: more than any socket holds, less than may wait."""
+NAMES: Final = [f"NO_SUCH_STOCK_WITH_A_LONG_NAME_{number:09}" for number in range(5000)]
+BUFFER: Final = 4096
+STALLED_S: Final = 1.3
+"""Longer than the 0.5 s that the variant short-stall lets a client read nothing."""
+
+
+@case(
+    "LIM-400",
+    title="A client that does not read gets the newest quote of a stock, not all of the older ones",
+    rules=("M-5", "M-3", "M-1"),
+    profile=Profile.FULL,
+    needs=(Need.FEED, Need.CLOCK),
+    explain="A price that is minutes old is worse than none. A slow client skips what is outdated;"
+    " servers that queue everything deliver the past ever later, those that drop the newest when a"
+    " queue is full deliver nothing but the past. seq tells how many were skipped.",
+)
+async def newest(world: World) -> None:
+    """Clog a client's socket, play twenty seconds, read on."""
+    stock = world.stocks[0]
+    slow, fast = await world.connect(receive_buffer=BUFFER), await world.connect()
+    await subscribed(fast, stock.symbol)
+    await _clog(slow)
+    await _send(slow, [stock.symbol])
+    await world.until("11:00:20")
+    await world.settle(fast)
+    slow.resume_reading()
+    await world.settle(slow)
+    rows = world.feed.rows(stock, "11:00:00", "11:00:20")
+    came = slow.data(stock.symbol)
+    expect_that(came, f"the newest quote of {stock.symbol}", "none")
+    skipped = len(came) <= len(rows) // 2
+    expect_that(skipped, f"fewer quotes than the {len(rows)} that passed", f"{len(came)} of them")
+    newest = fast.data(stock.symbol)[-1]
+    expect_equal(newest["data"].get("volume"), rows[-1].volume, of="volume, for a fast client,")
+    expect_equal(came[-1]["data"].get("volume"), rows[-1].volume, of="volume of the newest quote")
+    expect_equal(came[-1].get("seq"), newest.get("seq"), of="seq, as for a client that reads,")
+
+
+@case(
+    "LIM-410",
+    title="Replies to a client that does not read wait for it, all of them, in their order",
+    rules=("M-5", "R-1"),
+    profile=Profile.FULL,
+    explain="Quotes may be skipped; replies may not. A client that was busy for a second must not"
+    " wait for ever for an answer that was thrown away.",
+)
+async def replies_wait(world: World) -> None:
+    """Clog a client's socket with replies, read on, count them."""
+    slow = await world.connect(receive_buffer=BUFFER)
+    await _clog(slow)
+    await slow.send_json({"action": "get_subscriptions"})
+    slow.resume_reading()
+    await slow.wait_for("subscriptions", what="the reply to the last request")
+    replies = slow.messages("subscription_response")
+    expect_equal(len(replies), CLOGGING, of="number of replies")
+    for reply in replies:
+        data: Any = reply.get("data")
+        expect_equal(len(data.get("failed_stocks", [])), len(NAMES), of="number of failed_stocks")
+
+
+@case(
+    "LIM-420",
+    title="A client that does not read delays no other",
+    rules=("M-5",),
+    profile=Profile.FULL,
+    needs=(Need.FEED, Need.CLOCK),
+    explain="One hung browser tab must not stop the market for everybody. Servers that write to"
+    " their clients one after the other, and wait for each, do exactly that.",
+)
+async def others(world: World) -> None:
+    """Clog a client's socket and let another one read and ask."""
+    stock = world.stocks[0]
+    slow, fast = await world.connect(receive_buffer=BUFFER), await world.connect()
+    await subscribed(slow, stock.symbol)
+    await subscribed(fast, stock.symbol)
+    await _clog(slow)
+    await fast.ping()
+    await world.settle(fast)
+    mark = fast.mark()
+    await world.until("11:00:05")
+    await world.settle(fast)
+    rows = world.feed.rows(stock, "11:00:00", "11:00:05")
+    came = fast.data(stock.symbol, since=mark)
+    expect_equal(len(came), len(rows), of="ticks of the client that reads")
+
+
+@case(
+    "LIM-430",
+    title='With "delivery": "all" a client that does not read gets every update afterwards',
+    rules=("M-5",),
+    profile=Profile.FULL,
+    needs=(Need.FEED, Need.CLOCK),
+    features=("delivery-all",),
+    explain="Who records the market wants all of it, and would rather be late, or be closed, than"
+    " have holes.",
+)
+async def every_update(world: World) -> None:
+    """Ask for every update, clog the socket, play twenty seconds, read on."""
+    stock = world.stocks[0]
+    slow = await world.connect(receive_buffer=BUFFER)
+    await subscribed(slow, stock.symbol, delivery="all")
+    await world.settle(slow)
+    mark = slow.mark()
+    await _clog(slow)
+    await world.until("11:00:20")
+    slow.resume_reading()
+    await world.settle(slow)
+    rows = world.feed.rows(stock, "11:00:00", "11:00:20")
+    came = slow.data(stock.symbol, since=mark)
+    expect_equal(len(came), len(rows), of="number of updates")
+
+
+@case(
+    "LIM-440",
+    title="A client that reads nothing for long is closed",
+    rules=("M-5", "C-8"),
+    profile=Profile.FULL,
+    variant="short-stall",
+    explain="What waits for a client that is gone waits for ever. After a time without any progress"
+    " (10 s; half a second in this case) the connection ends: with 4008, or cut off where even that"
+    " cannot be told to a client that does not read.",
+)
+async def stalled(world: World) -> None:
+    """Clog a client's socket for longer than is allowed, then read what there is."""
+    slow = await world.connect(receive_buffer=BUFFER)
+    await _clog(slow)
+    await asyncio.sleep(STALLED_S)
+    slow.resume_reading()
+    expect_close_code(await slow.wait_closed(), 4008, 1006)
+
+
+async def _clog(peer: Peer) -> None:
+    """Stop reading, and ask for more than the socket takes."""
+    peer.pause_reading()
+    for _ in range(CLOGGING):
+        await _send(peer, NAMES)
+
+
+async def _send(peer: Peer, stocks: list[str]) -> None:
+    """Send a subscribe; a server that reads no more from who reads nothing may leave it."""
+    try:
+        await peer.send_json({"action": "subscribe", "stocks": stocks})
+    except Unmet:
+        if peer.closed is not None:
+            raise
