@@ -197,7 +197,7 @@ async def opening(world: World, headers: dict[str, str]) -> None:
     variants={
         "no-key": {"Sec_WebSocket_Key": ""},
         "short-key": {"Sec_WebSocket_Key": "c2hvcnQ="},
-        "old-version": {"Sec_WebSocket_Version": "8"},
+        "unknown-version": {"Sec_WebSocket_Version": "12"},
         "no-version": {"Sec_WebSocket_Version": ""},
     },
     title="An opening request that is none is refused with an HTTP status of 400 or above:"
