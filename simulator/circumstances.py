@@ -6,12 +6,13 @@ Together with how the run ended this is a report that can be read a year later.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import msgspec
@@ -88,6 +89,9 @@ def of_this_process(*, simulated: bool | None) -> Circumstances:
     """Return what is so from the start: no fault has happened yet."""
     versions = {"odin-streamer": version("odin-streamer"), "Python": platform.python_version()}
     versions |= {name: version(name) for name in _LIBRARIES}
+    # Not installed, it is not used: the feed compresses with zlib.
+    with contextlib.suppress(PackageNotFoundError):
+        versions["isal"] = version("isal")
     cores = os.cpu_count() or 1
     return Circumstances(
         command=shlex.join(["odin-sim", *sys.argv[1:]]),

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.errors import FrameError
+from streamer.odin import framing
 from streamer.odin.framing import (
     HEADER_BYTES,
     MAX_BODY_BYTES,
@@ -56,6 +57,17 @@ class TestEncoding:
         """Any texts at any compression level survive frames, in order."""
         frames = encode_frames(texts, level)
         assert [text for body in bodies(frames) for text in split_body(body)] == texts
+
+    @given(st.lists(ascii_texts, max_size=30))
+    def test_they_do_without_the_accelerator(self, texts: list[bytes]) -> None:
+        """Where isal is not installed zlib does its work, and any reader reads either."""
+        assert framing.FAST_COMPRESS is not None
+        fast = encode_frames(texts, 1)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(framing, "FAST_COMPRESS", None)
+            plain = encode_frames(texts, 1)
+        assert bodies(fast) == bodies(plain)
+        assert [zlib.decompress(frame[HEADER_BYTES:]) for frame in fast] == bodies(plain)
 
     @given(st.lists(st.integers(50, 30_000), min_size=1, max_size=20))
     def test_no_frame_is_longer_than_clients_bear(self, sizes: list[int]) -> None:
