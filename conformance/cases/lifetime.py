@@ -11,6 +11,7 @@ from conformance.expect import (
     expect_equal,
     expect_error,
     expect_has,
+    expect_none_of,
     expect_that,
     expect_type,
 )
