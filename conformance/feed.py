@@ -59,6 +59,7 @@ class Feed:
         self._options = tuple(options)
         self._scale = scale
         self._port = self._control_port = 0
+        self._lost = False
         self._program = Program("the feed", guardian)
 
     @property
@@ -86,6 +87,11 @@ class Feed:
     def running(self) -> bool:
         """Whether it runs."""
         return self._program.running
+
+    @property
+    def reachable(self) -> bool:
+        """Whether a server that dials it is let in."""
+        return self.running and not self._lost
 
     @property
     def said(self) -> list[str]:
@@ -123,11 +129,13 @@ class Feed:
 
     async def lose(self) -> None:
         """Cut every connection, and new ones as they are made, until :meth:`restore`."""
+        self._lost = True
         await self.fault(f"refuse+{_LONG}")
 
     async def restore(self) -> None:
         """Take connections again; a server that dials finds the feed at its present time."""
         await self.clear_fault("refuse")
+        self._lost = False
 
     async def fault(self, fault: str) -> None:
         """Make it go wrong, as ``odin-sim faults`` lists: ``mute+10s``, ``reset``."""

@@ -71,6 +71,11 @@ class Server:
         return bool(self._target.start)
 
     @property
+    def state(self) -> Path:
+        """The folder that it is given for what it keeps."""
+        return self._state
+
+    @property
     def running(self) -> bool:
         """Whether it runs, as far as is known."""
         return not self.ours or self._program.running

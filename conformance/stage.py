@@ -126,11 +126,11 @@ class Stage:
         await self.start_server()
 
     async def start_server(self) -> None:
-        """Start the server; return when it takes clients and knows the feed's time."""
+        """Start the server; return when it takes clients and knows the time of a feed that is up."""
         if self.feed is not None:
             self._strangers = frozenset(await self._feed_clients())
         await self.server.start()
-        if self.feed is not None and self._may_follow:
+        if self.feed is not None and self.feed.reachable and self._may_follow:
             await self._get_to_know()
         await self._try_ping()
         if self._keep and self.feed is not None and self._keeper is None:

@@ -71,10 +71,12 @@ async def test_a_lost_feed_is_found_again(feed: Feed, tmp_path: Path) -> None:
         # The server sees it when it sees it.
         while any(client["logged_on"] for client in await feed.connections()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+    assert not feed.reachable
     with pytest.raises(Unmet, match="dials its feed again"):
         await feed.wait_client(within=0.1)
     await feed.restore()
     await feed.wait_client()
+    assert feed.reachable
     await server.kill()
     guardian.close()
 
