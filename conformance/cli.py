@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from conformance.report_commands import compare, report, write_forms
+
 if TYPE_CHECKING:
     from conformance.case import Case
     from conformance.runner import Run
@@ -38,6 +40,7 @@ Examples:
   odin-conformance run --target conformance/targets/streamer.toml
   odin-conformance run --target my.toml --case 'SUB-*' --case PER-010
   odin-conformance run ws://localhost:8080 --profile guide --allow-inconclusive 999 --json out.json
+  odin-conformance run --target my.toml --html report.html --junit report.xml
 {STATUSES}"""
 
 LIST_EXAMPLES = """
@@ -111,6 +114,13 @@ _case_option = click.option(
     help="How many cases may be inconclusive.",
 )
 @click.option("--json", "json_path", type=_FILE, metavar="FILE", help="Write the JSON report.")
+@click.option(
+    "--html",
+    type=_FILE,
+    metavar="FILE",
+    help="Write a page for people, in one file: what failed, and how to run it again.",
+)
+@click.option("--junit", type=_FILE, metavar="FILE", help="Write JUnit XML.")
 @click.option("--quiet", "-q", is_flag=True, help="Tell only of what did not pass.")
 def run(
     url: str | None,
@@ -121,6 +131,8 @@ def run(
     seed: int,
     allow_inconclusive: int,
     json_path: Path | None,
+    html: Path | None,
+    junit: Path | None,
     quiet: bool,
 ) -> None:
     """
@@ -135,7 +147,7 @@ def run(
     from conformance.verdicts import Status
 
     settings = Settings(profile=Profile[profile.upper()], scale=scale, seed=seed)
-    for path in (json_path,):
+    for path in (json_path, html, junit):
         if path is not None and not path.absolute().parent.is_dir():
             raise click.UsageError(f"there is no folder {path.absolute().parent}")
     told = Told(quiet=quiet)
@@ -150,14 +162,24 @@ def run(
     status = _judge(chosen_run, allow_inconclusive)
     if status is not Status.UNREACHABLE:
         told.ends(chosen_run, status)
-    if json_path is not None:
-        from conformance import report
+    _write(chosen_run, status, json_path, html, junit)
+    sys.exit(status)
 
+
+def _write(
+    run: Run, status: Status, json_path: Path | None, html: Path | None, junit: Path | None
+) -> None:
+    from conformance import report
+    from conformance.reported import of_document
+
+    document = report.document(run, status, sys.argv[1:])
+    if json_path is not None:
         try:
-            report.write(json_path, report.document(chosen_run, status, sys.argv[1:]))
+            report.write(json_path, document)
         except OSError as error:
             raise click.FileError(str(json_path), error.strerror) from None
-    sys.exit(status)
+    if html is not None or junit is not None:
+        write_forms([of_document(document)], html=html, junit=junit)
 
 
 def _judge(run: Run, allow_inconclusive: int) -> Status:
@@ -224,6 +246,10 @@ def explain(id: str) -> None:
         click.echo(f"\n{case.explain}\n")
         for name in case.rules:
             click.echo(f"{name}: {rule(name)}")
+
+
+cli.add_command(compare)
+cli.add_command(report)
 
 
 def _target(url: str | None, path: Path | None) -> Target:
