@@ -126,7 +126,7 @@ class Stage:
         await self.start_server()
 
     async def start_server(self) -> None:
-        """Start the server; return when it takes clients and knows the time of a feed that is up."""
+        """Start the server; return when it takes clients, and knows the time if the feed is up."""
         if self.feed is not None:
             self._strangers = frozenset(await self._feed_clients())
         await self.server.start()

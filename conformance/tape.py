@@ -25,6 +25,7 @@ __all__ = [
     "NS",
     "QUIET",
     "SPARSE",
+    "SPARSE_DAYS",
     "STOCKS",
     "Row",
     "Stock",
@@ -78,8 +79,10 @@ QUIET: Final = (
 SPARSE: Final = Stock("MARUTI", "10999", price=1_486_000)
 """
 A stock that the feed knows little of: neither a previous close nor a 52-week
-range (they are 0), and no trade of a day before 11:00:10.
+range (they are 0), no trade of a day before 11:00:10, and none on the trading
+day before, so that nobody can tell its previous close.
 """
+SPARSE_DAYS: Final = (date(2025, 9, 4), date(2025, 9, 8))
 
 METRONOME: Final = Stock("WIPRO", "3787", price=25_000)
 """The stock whose ticks tell the suite how far the server has come; no case uses it."""
@@ -255,7 +258,7 @@ def _rows(stock: Stock, number: int) -> Iterator[Row]:
         opening = high = low = 0
         ltp, volume, count = prev_close, 0, 0
         for second in _seconds(day):
-            if is_sparse and second < _SPARSE_FROM_S:
+            if is_sparse and (day.date not in SPARSE_DAYS or second < _SPARSE_FROM_S):
                 continue
             is_still = stock.symbol == STILL[0] and 0 < second - seconds_of(STILL[1]) < 10
             if not is_still:

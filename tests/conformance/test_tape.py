@@ -18,6 +18,7 @@ from conformance.tape import (
     NS,
     QUIET,
     SPARSE,
+    SPARSE_DAYS,
     STILL,
     STOCKS,
     Stock,
@@ -109,7 +110,9 @@ def test_little_is_known_of_one_stock() -> None:
     first = TAPE.next(SPARSE, at(THURSDAY, "00:00:00"))
     assert first is not None
     assert first.clock.startswith("11:00:10")
-    assert (first.prev_close, first.week_52_high, first.week_52_low) == (0, 0, 0)
+    rows = TAPE.between(SPARSE, 0, 10**19)
+    assert {(row.prev_close, row.week_52_high, row.week_52_low) for row in rows} == {(0, 0, 0)}
+    assert {moment(row.ts).date() for row in rows} == set(SPARSE_DAYS)
 
 
 def test_a_day_does_not_know_the_day_before() -> None:
