@@ -67,7 +67,7 @@ def test_every_case_tells_what_it_is() -> None:
     for one in cases:
         assert one.title
         assert not one.title.endswith(".")
-        assert len(one.explain) > 60, one.id
+        assert len(one.explain) > 40, one.id
         assert all(id in rules() for id in one.rules)
 
 

@@ -16,8 +16,8 @@ from tests.conformance.test_process import is_gone
 
 LISTENER = """
 import os, socket, sys
+os.write(1, b"arguments %a mark %s\\n" % (sys.argv[2:], os.environb.get(b"MARK")))
 place = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-print("arguments", sys.argv[2:], "mark", os.environ.get("MARK"), flush=True)
 while True:
     place.accept()[0].close()
 """
