@@ -13,7 +13,8 @@ import contextlib
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -30,7 +31,7 @@ from conformance.target import Target
 from conformance.verdicts import Result, Verdict, judge
 from conformance.world import World
 
-__all__ = ["Run", "Settings", "Unreachable"]
+__all__ = ["Run", "Settings", "Unreachable", "in_order"]
 
 
 class Unreachable(Exception):
@@ -76,6 +77,23 @@ class Run:
             Unreachable: If the server is not there.
 
         """
+        async with self.opened() as judge:
+            for case in in_order(self.cases):
+                await judge(case)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Callable[[Case], Awaitable[Result]]]:
+        """
+        Open what cases are played on, and yield what judges one of them.
+
+        For whoever runs cases one by one; :func:`in_order` says in which order
+        that is best. A case that is watched in every message is judged by
+        those that came before it.
+
+        Raises:
+            Unreachable: If the server is not there.
+
+        """
         began = time.monotonic()
         with tempfile.TemporaryDirectory(
             prefix="odin-conformance-", ignore_cleanup_errors=True
@@ -83,14 +101,22 @@ class Run:
             guardian = Guardian()
             guardian.remove(Path(folder))
             stages = _Stages(self.target, Path(folder), guardian, self.settings)
+
+            async def judge(case: Case) -> Result:
+                if case.body is None:
+                    return self._add(self._watched(case, stages.watch))
+                self.begin(case)
+                return self._add(await self._outcome(case, stages))
+
             try:
-                await self._run(stages)
+                await self._open(stages)
+                yield judge
             finally:
                 self.seconds = time.monotonic() - began
                 await stages.close()
                 guardian.close()
 
-    async def _run(self, stages: _Stages) -> None:
+    async def _open(self, stages: _Stages) -> None:
         try:
             common = await stages.open()
         except StartError as error:
@@ -100,13 +126,6 @@ class Run:
             await self._probe(common)
         except (Unmet, Refused) as error:
             raise Unreachable(f"{common.server.url}: {error}") from None
-        active = [case for case in self.cases if case.body is not None]
-        for case in sorted(active, key=lambda case: case.alone):
-            self.begin(case)
-            self._add(await self._outcome(case, stages))
-        for case in self.cases:
-            if case.body is None:
-                self._add(self._watched(case, stages.watch))
 
     async def _probe(self, common: Stage) -> None:
         """Open one WebSocket; whatever comes on it, the server is there then."""
@@ -123,10 +142,11 @@ class Run:
         )
         await peer.drop()
 
-    def _add(self, result: Result) -> None:
+    def _add(self, result: Result) -> Result:
         result = replace(result, expected_failure=self._expected_failure(result.case))
         self.results.append(result)
         self.tell(result)
+        return result
 
     def _expected_failure(self, case: Case) -> str:
         for pattern, reason in self.target.expected_failures.items():
@@ -239,6 +259,11 @@ class Run:
         return Result(
             case=case, verdict=Verdict.PASS, measured={"messages looked at": breach.watched}
         )
+
+
+def in_order(cases: Iterable[Case]) -> list[Case]:
+    """Return cases in the order to run them: the common server's, the others, what is watched."""
+    return sorted(cases, key=lambda case: (case.body is None, case.alone))
 
 
 def _crashed(result: Result, stage: Stage) -> Result:
