@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-_PACKAGES = ("odin-streamer", "websockets", "msgspec", "pyarrow", "numpy")
+_PACKAGES = ("odin-streamer", "websockets", "msgspec", "polars", "pyarrow", "numpy", "isal")
 
 
 def machine() -> dict[str, object]:
@@ -50,6 +50,15 @@ def describe(found: dict[str, object]) -> str:
         f"{found['processor']}, {found['cores']} cores, load {found['load_before']} before,"
         f" {found['system']}\nPython {found['python']}, {packages}"
     )
+
+
+def resident_bytes(pid: int | str = "self") -> int:
+    """Return how much memory a process holds; 0 where that is not told."""
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def quantile(ordered: Sequence[int], share: float) -> int:
