@@ -18,37 +18,34 @@ from __future__ import annotations
 import heapq
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
-import msgspec
-
+from streamer.answers import Answers
 from streamer.beginnings import Beginnings
 from streamer.calendar import TradingCalendar
-from streamer.clients import ClientChanges, ClientRecord, Delivery
+from streamer.clients import ClientChanges, ClientRecord
 from streamer.clock import FeedClock, Move, WallClock
 from streamer.connection import Connection, HubSettings, Refusal, seconds
-from streamer.errors import RequestError
 from streamer.hours import MarketHours
 from streamer.instruments import InstrumentTable
 from streamer.interest import Interest
 from streamer.odin.messages import LogonAnswer, ServerMessage, Touchline
 from streamer.odin.tags import InstrumentKey
 from streamer.outbox import text_frame
-from streamer.protocol import FEATURES, INSTRUCTIONS, Request, encode_reply, parse_request
+from streamer.protocol import FEATURES, INSTRUCTIONS
 from streamer.quote_reports import report_quotes
 from streamer.quotes import Quote
 from streamer.reference import ReferenceOf, SessionReference, no_reference
 from streamer.register import Register
 from streamer.relisting import Relisting, compare
-from streamer.subscriptions import subscribe, subscribed, unsubscribe
+from streamer.speaker import SLOW_CONSUMER, Speaker
+from streamer.subscriptions import subscribed
 
 UpstreamState = Literal["connected", "connecting", "stale", "down"]
 
 CLIENT_ID: Final = re.compile(r"[A-Za-z0-9._:@-]{1,128}", re.ASCII)
 
-SLOW_CONSUMER: Final = 4008
-RATE_LIMIT_ABUSED: Final = 4429
 SESSION_REPLACED: Final = 4501
 
 
@@ -101,11 +98,21 @@ class Hub:
         self._quotes: dict[InstrumentKey, Quote] = {}
         self._alarms: list[str] = []
         self._awaiting_state: set[InstrumentKey] = set()
-        self._dirty: dict[Connection, None] = {}
+        self._speaker = Speaker(self.hours)
         self._feed_is_simulated = False
         self._last_tick_at: int | None = None
         self._heartbeats: list[tuple[int, int, Connection]] = []
         self._heartbeats_begun = 0
+        self._answers = Answers(
+            speaker=self._speaker,
+            register=self._register,
+            interest=self._interest,
+            quotes=self._quotes,
+            hours=self.hours,
+            settings=self.settings,
+            market_status=self.market_status,
+            send_last_quotes=self._send_last_quotes,
+        )
         self._pass_time(now)
 
     # --- reading
@@ -256,7 +263,7 @@ class Hub:
         for key in client.subscriptions:
             self._interest.add(key, connection)
         restored = [instrument.symbol for instrument in subscribed(client, self.instruments)]
-        self._send(
+        self._speaker.say(
             connection,
             "welcome",
             "connected",
@@ -301,36 +308,13 @@ class Hub:
         if connection.closing is not None or not connection.live:
             return
         self._pass_time(now)
-        early_ms, is_abuse = connection.count_request(now)
-        if is_abuse:
-            self._close(connection, RATE_LIMIT_ABUSED, "request rate limit abused")
-            return
-        try:
-            request = parse_request(text)
-        except RequestError as error:
-            if not early_ms:
-                self._send_error(connection, error.code, error.message, error.request_id)
-                return
-            request_id = error.request_id
-        else:
-            request_id = request.request_id
-        if early_ms:
-            rate = self.settings.request_rate
-            self._send_error(
-                connection,
-                "rate_limited",
-                f"More than {rate:g} requests a second; expected the next in {early_ms} ms",
-                request_id,
-                data={"retry_after_ms": early_ms},
-            )
-            return
-        self._answer(connection, request, now)
+        self._answers.take(connection, text, self.instruments, now)
 
     def shut_down(self, reconnect_after_ms: int, now: int) -> None:
         """Tell every client that the server goes away (rule C-6)."""
         self._pass_time(now)
         for connection in self._connections:
-            self._send(
+            self._speaker.say(
                 connection,
                 "server_shutdown",
                 "info",
@@ -341,7 +325,7 @@ class Hub:
     def end(self, connection: Connection, code: int, reason: str, now: int) -> None:
         """Have a connection closed for a reason of the owner's, after what waits is written."""
         self._pass_time(now)
-        self._close(connection, code, reason)
+        self._speaker.close(connection, code, reason)
 
     def ask_for(self, stocks: Iterable[str], now: int) -> list[InstrumentKey]:
         """
@@ -440,7 +424,7 @@ class Hub:
             due, order, connection = heapq.heappop(self._heartbeats)
             if not connection.live:
                 continue
-            self._send(
+            self._speaker.say(
                 connection,
                 "heartbeat",
                 "alive",
@@ -472,9 +456,7 @@ class Hub:
 
     def take_dirty(self) -> list[Connection]:
         """Return the connections that have something to write or are to be closed."""
-        dirty = list(self._dirty)
-        self._dirty.clear()
-        return dirty
+        return self._speaker.take_dirty()
 
     def take_interest(self) -> tuple[list[InstrumentKey], list[InstrumentKey]]:
         """Return what to subscribe and what to unsubscribe at the feed since the last call."""
@@ -491,7 +473,9 @@ class Hub:
             data["market_open"] = change.is_open
             for connection in self._connections:
                 connection.outbox.seal()
-                self._send(connection, "market_status", "info", message=change.message, data=data)
+                self._speaker.say(
+                    connection, "market_status", "info", message=change.message, data=data
+                )
 
     def _publish(self, touchline: Touchline, time: int) -> None:
         key = touchline.key
@@ -519,124 +503,16 @@ class Hub:
         if not subscribers:
             return
         frame = text_frame(quote.market_data(time))
-        dirty = self._dirty
+        dirty = self._speaker.dirty
         for connection in subscribers:
             outbox = connection.outbox
             if outbox.put_quote(key, frame):
                 dirty[connection] = None
             if outbox.overflow:
-                self._close(connection, SLOW_CONSUMER, "slow consumer: too many updates unread")
-        self.delivered += len(subscribers)
-
-    def _answer(self, connection: Connection, request: Request, now: int) -> None:
-        match request.action:
-            case "subscribe":
-                self._subscribe(connection, request)
-            case "unsubscribe":
-                self._unsubscribe(connection, request)
-            case "get_subscriptions":
-                instruments = subscribed(connection.client, self.instruments)
-                self._reply(
-                    connection,
-                    request,
-                    "subscriptions",
-                    data={
-                        "subscribed_tokens": [str(found.token) for found in instruments],
-                        "subscribed_symbols": [found.symbol for found in instruments],
-                        "subscribed_exchanges": [found.exchange for found in instruments],
-                        "total_subscribed": len(instruments),
-                    },
+                self._speaker.close(
+                    connection, SLOW_CONSUMER, "slow consumer: too many updates unread"
                 )
-            case "market_status":
-                self._reply(connection, request, "market_status", data=self.market_status(now))
-            case "ping":
-                self._reply(connection, request, "pong", status="alive")
-
-    def _subscribe(self, connection: Connection, request: Request) -> None:
-        if not request.stocks:
-            text = "No stocks provided for subscription"
-            self._send_error(connection, "empty_request", text, request.request_id)
-            return
-        if not self.market_open and self.settings.closed_policy == "reject":
-            text = self.hours.closed_text()
-            self._send_error(connection, "market_closed", text, request.request_id)
-            return
-        client = connection.client
-        limit = self.settings.max_subscriptions
-        outcome = subscribe(client, request.stocks, self.instruments, limit)
-        if outcome.changed:
-            self._register.changed(client)
-        if outcome.is_known and request.delivery is not None:
-            self._deliver(connection, request.delivery)
-        code: str | None = None
-        message: str | None = None
-        if not outcome.is_known:
-            code = "invalid_stock"
-            message = "Found no known stock; expected symbols or tokens, alone or as NSE:SBIN"
-        elif outcome.is_over:
-            code = "too_many_subscriptions"
-            message = f"Found more than {limit} subscriptions; the stocks beyond that failed"
-        elif not self.market_open:
-            code = "market_closed"
-            message = self.hours.closed_text()
-        data: dict[str, object] = {
-            "action": "subscribe",
-            "subscribed_stocks": outcome.names,
-            "failed_stocks": outcome.failed,
-            "total_subscribed": len(client.subscriptions),
-        }
-        if request.snapshot:
-            quotes = [self._quotes.get(key) for key in outcome.named]
-            data["snapshots"] = [
-                msgspec.Raw(quote.data())
-                for quote in quotes
-                if quote is not None and quote.touchline is not None
-            ]
-        self._reply(
-            connection,
-            request,
-            "subscription_response",
-            status="success" if outcome.is_known else "error",
-            message=message,
-            code=code,
-            data=data,
-        )
-        for key in outcome.changed:
-            self._interest.add(key, connection)
-        self._send_last_quotes(connection, outcome.changed)
-
-    def _deliver(self, connection: Connection, delivery: Delivery) -> None:
-        """Let the client get every update, or the newest ones, from now on (rule M-5)."""
-        client = connection.client
-        if delivery != client.delivery:
-            client.delivery = delivery
-            connection.outbox.conflate = not self.settings.lossless and delivery == "latest"
-            self._register.changed(client)
-
-    def _unsubscribe(self, connection: Connection, request: Request) -> None:
-        if not request.stocks:
-            text = "No stocks provided for unsubscription"
-            self._send_error(connection, "empty_request", text, request.request_id)
-            return
-        client = connection.client
-        before = client.unlisted
-        outcome = unsubscribe(client, request.stocks, self.instruments)
-        if outcome.changed or client.unlisted != before:
-            self._register.changed(client)
-        self._interest.remove(outcome.changed, connection)
-        for key in outcome.changed:
-            connection.outbox.drop_quote(key)
-        self._reply(
-            connection,
-            request,
-            "subscription_response",
-            data={
-                "action": "unsubscribe",
-                "unsubscribed_stocks": outcome.names,
-                "failed_stocks": outcome.failed,
-                "total_subscribed": len(client.subscriptions),
-            },
-        )
+        self.delivered += len(subscribers)
 
     def _send_last_quotes(self, connection: Connection, keys: Iterable[InstrumentKey]) -> None:
         """Let the last known quote of each stock follow at once while the market is open (M-4)."""
@@ -648,7 +524,7 @@ class Hub:
             quote = self._quotes.get(key)
             if quote is not None and quote.touchline is not None and quote.day == today:
                 connection.outbox.put_quote(key, text_frame(quote.market_data(time)))
-                self._dirty[connection] = None
+                self._speaker.dirty[connection] = None
                 self.delivered += 1
 
     def _last_tick_age_ms(self, now: int) -> int | None:
@@ -671,76 +547,5 @@ class Hub:
         """End the older connection of a client that came again (rule C-4)."""
         self._detach(connection, now)
         message = "Another connection with this client_id has taken over"
-        self._send_error(connection, "session_replaced", message, None)
-        self._close(connection, SESSION_REPLACED, "replaced by a newer connection")
-
-    def _close(self, connection: Connection, code: int, reason: str) -> None:
-        if connection.closing is None:
-            connection.closing = (code, reason)
-            self._dirty[connection] = None
-
-    def _send_error(
-        self,
-        connection: Connection,
-        code: str,
-        message: str,
-        request_id: str | int | None,
-        data: Mapping[str, object] | None = None,
-    ) -> None:
-        self._send(
-            connection,
-            "error",
-            "error",
-            message=message,
-            code=code,
-            data=data,
-            request_id=request_id,
-        )
-
-    def _reply(
-        self,
-        connection: Connection,
-        request: Request,
-        kind: str,
-        *,
-        status: str = "success",
-        message: str | None = None,
-        code: str | None = None,
-        data: Mapping[str, object] | None = None,
-    ) -> None:
-        self._send(
-            connection,
-            kind,
-            status,
-            message=message,
-            code=code,
-            data=data,
-            request_id=request.request_id,
-        )
-
-    def _send(
-        self,
-        connection: Connection,
-        kind: str,
-        status: str,
-        *,
-        message: str | None = None,
-        code: str | None = None,
-        data: Mapping[str, object] | None = None,
-        request_id: str | int | None = None,
-    ) -> None:
-        time = self.hours.time
-        payload = encode_reply(
-            kind,
-            status,
-            client_id=connection.client_id,
-            timestamp=None if time is None else time // 1_000_000,
-            message=message,
-            code=code,
-            data=data,
-            request_id=request_id,
-        )
-        connection.outbox.put(text_frame(payload))
-        self._dirty[connection] = None
-        if connection.outbox.overflow:
-            self._close(connection, SLOW_CONSUMER, "slow consumer: too many replies unread")
+        self._speaker.refuse(connection, "session_replaced", message, None)
+        self._speaker.close(connection, SESSION_REPLACED, "replaced by a newer connection")

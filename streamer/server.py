@@ -42,7 +42,7 @@ from streamer.handshake import (
 )
 from streamer.health import health
 from streamer.http_pages import QUOTES_PATH, Pages, asked_stocks, json_response
-from streamer.hub import SLOW_CONSUMER, Hub, UpstreamState
+from streamer.hub import Hub, UpstreamState
 from streamer.instruments import InstrumentTable
 from streamer.journal import Journal
 from streamer.links import Link, StallWatch, StreamSocket
@@ -50,6 +50,7 @@ from streamer.listening import BACKLOG, listen, port_of, url_host
 from streamer.odin.messages import ServerMessage
 from streamer.odin.tags import InstrumentKey
 from streamer.relisting import Relisting
+from streamer.speaker import SLOW_CONSUMER
 
 _logger = logging.getLogger("streamer")
 

@@ -7,11 +7,13 @@ from datetime import date
 
 import pytest
 
+from streamer.answers import RATE_LIMIT_ABUSED
 from streamer.clients import ClientRecord
 from streamer.clock import WallClock
 from streamer.connection import HubSettings
-from streamer.hub import RATE_LIMIT_ABUSED, SESSION_REPLACED, SLOW_CONSUMER
+from streamer.hub import SESSION_REPLACED
 from streamer.register import HOUSEKEEPING_S
+from streamer.speaker import SLOW_CONSUMER
 from tests.streamer.desk import (
     RELIANCE,
     SBIN,
