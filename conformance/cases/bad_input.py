@@ -219,7 +219,7 @@ async def data_go_on(world: World) -> None:
 @case(
     "ERR-090",
     title="A client that keeps sending rubbish gets an error each time, and harms nobody",
-    rules=("R-1", "R-4"),
+    rules=("R-1", "R-4", "S-9"),
     profile=Profile.FULL,
     explain="Each bad frame is a request that was refused: one reply to each, in order. Servers"
     " that count errors and close, or answer the first only, leave the client without a word.",

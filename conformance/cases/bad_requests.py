@@ -159,7 +159,7 @@ async def odd_name(world: World, name: str) -> None:
 @case(
     "ERR-150",
     title="A bad request on one connection is answered on that one alone",
-    rules=("R-1", "R-4", "P-4"),
+    rules=("R-1", "R-4", "S-9", "P-4"),
     profile=Profile.FULL,
     explain="Errors are replies, and go to who asked. Servers that broadcast what goes wrong alarm"
     " everybody.",

@@ -24,7 +24,6 @@ LARGEST: Final = 256 * 1024
 AT_ONCE: Final = 200
 TOO_MANY: Final = 450
 """More requests than may come at once, and fewer than three times as many."""
-ABUSE: Final = 5000
 
 
 @family(
@@ -89,7 +88,7 @@ async def largest(world: World) -> None:
 @case(
     "LIM-100",
     title="Over the limit of subscriptions stocks are accepted in order; the rest fails",
-    rules=("R-6", "S-9"),
+    rules=("R-1", "R-6", "S-9"),
     profile=Profile.FULL,
     variant="few-subscriptions",
     explain="The client gets what there is room for, in its own order, and the code"
@@ -113,7 +112,7 @@ async def too_many(world: World) -> None:
 @case(
     "LIM-110",
     title="At the limit what is subscribed may be asked for again, and an unsubscribe makes room",
-    rules=("R-6", "S-3"),
+    rules=("R-1", "R-6", "S-3"),
     profile=Profile.FULL,
     variant="few-subscriptions",
     explain="A server that counts the request's stocks instead of the client's new ones refuses a"
@@ -135,7 +134,7 @@ async def full(world: World) -> None:
 @case(
     "LIM-200",
     title="200 requests at once are served",
-    rules=("R-7",),
+    rules=("R-1", "R-7"),
     profile=Profile.FULL,
     explain="A page that opens asks for many things in its first moment. A limit that counts by the"
     " second alone turns it away.",
@@ -185,19 +184,23 @@ async def rate_limited(world: World) -> None:
 async def abuse(world: World) -> None:
     """Send pings until the server ends it."""
     peer = await world.connect()
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + world.within(5)
     try:
-        for _ in range(ABUSE):
+        while peer.closed is None and loop.time() < deadline:
             await peer.send_text('{"action":"ping"}')
+            # Let what came be read, so that the close is not lost behind it.
+            await asyncio.sleep(0)
     except Unmet:
         if peer.closed is None:
             raise
-    expect_close_code(await peer.wait_closed(), 4429)
+    expect_close_code(peer.closed, 4429)
 
 
 @case(
     "LIM-230",
     title="Each connection has its own budget of requests",
-    rules=("R-7",),
+    rules=("R-1", "R-7"),
     profile=Profile.FULL,
     explain="Clients behind one address, or of one user, must not use up each other's requests.",
 )

@@ -62,9 +62,10 @@ async def fields(world: World) -> None:
     explain="Clients of the guide read message.data, not the envelope. Both must say the same.",
 )
 async def same_id(world: World) -> None:
-    """Compare the two places."""
-    peer = await world.connect()
-    expect_equal(_data(peer).get("client_id"), peer.client_id, of="data.client_id")
+    """Connect with an id of the client's own."""
+    client_id = world.new_id()
+    peer = await world.connect(client_id)
+    expect_equal(_data(peer).get("client_id"), client_id, of="data.client_id")
 
 
 @case(
