@@ -297,6 +297,13 @@ def test_every_broken_variant_says_what_it_breaks() -> None:
         assert re.fullmatch(r"\S.*\.", variant.sentence), variant.name
 
 
+def test_the_cases_that_are_made_for_variants_are_of_their_chapters() -> None:
+    """Each variant that is listed with a case is there, and the case is of its chapter."""
+    chapters = {variant.name: variant.chapter for variant in breaks.VARIANTS}
+    for name, case in breaks.made_for().items():
+        assert case.partition("-")[0] == chapters[name], name
+
+
 def test_an_unknown_way_to_break_it_is_refused(tmp_path: Path) -> None:
     """A slip in a variant's name does not quietly start the correct server."""
     command = (sys.executable, "-m", "tests.conformance.reference", "--state", str(tmp_path))

@@ -7,8 +7,13 @@ real servers make. A judge that passes a broken server judges nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import tomllib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Final, NamedTuple
+
+MADE_FOR: Final = Path(__file__).with_name("made_for.toml")
 
 _on: set[str] = set()
 
@@ -21,9 +26,10 @@ class Variant(NamedTuple):
     rules: tuple[str, ...]
     sentence: str
 
-    def as_columns(self) -> tuple[str, str, str, str]:
-        """Return what ``--list-broken`` prints."""
-        return self.name, self.chapter, " ".join(self.rules), self.sentence
+    def as_columns(self) -> tuple[str, ...]:
+        """Return what ``--list-broken`` prints; the last column is the case made for it."""
+        case = made_for().get(self.name, "-")
+        return self.name, self.chapter, " ".join(self.rules), self.sentence, case
 
 
 def broken(name: str) -> bool:
@@ -34,6 +40,13 @@ def broken(name: str) -> bool:
 def turn_on(names: Iterable[str]) -> None:
     """Break the server in these ways, until the process ends."""
     _on.update(names)
+
+
+@cache
+def made_for() -> Mapping[str, str]:
+    """Return the case of the suite that is made for each variant, as far as there is one."""
+    found: dict[str, str] = tomllib.loads(MADE_FOR.read_text()) if MADE_FOR.exists() else {}
+    return found
 
 
 def _read(table: str) -> tuple[Variant, ...]:
@@ -143,7 +156,7 @@ pongs-conflated | R-1 M-5 | Of several pongs that wait for the socket one is sen
 client-id-untold | S-1 | Messages do not carry the client_id.
 timestamps-in-seconds | S-1 | The timestamp of replies is in seconds.
 envelope-out-of-order | S-1 | The keys of replies stand in another order.
-error-without-message | S-9 | An error has no message.
+error-without-message | S-9 | The error for an unknown action has no message.
 error-without-code | S-9 | An error has no code.
 
 DAT

@@ -453,11 +453,12 @@ class Hub:
 
     def spell_error(self, connection: Connection, error: RequestError) -> str:
         """Return an error as JSON text (S-9)."""
+        told = error.code != "unknown_action" or not broken("error-without-message")
         return self.spell(
             connection,
             "error",
             "error",
-            message=None if broken("error-without-message") else error.message,
+            message=error.message if told else None,
             code=None if broken("error-without-code") else error.code,
             data=error.data,
             request_id=error.request_id,

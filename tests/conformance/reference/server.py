@@ -28,6 +28,8 @@ PATH: Final = "/enhanced-stream"
 CLIENT_ID: Final = re.compile(r"[A-Za-z0-9._:@-]{1,128}", re.ASCII)
 LOOPBACK: Final = re.compile(r"https?://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.ASCII)
 RESTART: Final = 1012
+CLOSE_S: Final = 5.0
+CLOSE_STALLED_S: Final = 0.5
 LOOK_EVERY_S: Final = 1.0
 
 
@@ -56,7 +58,7 @@ class ReferenceServer:
                     max_size=largest_message(settings),
                     ping_interval=None if broken("never-pings") else settings.ping_interval,
                     ping_timeout=settings.ping_timeout,
-                    close_timeout=1.0,
+                    close_timeout=CLOSE_S,
                 )
                 servers.append(await stack.enter_async_context(server))
             tasks = [asyncio.create_task(self._watch_the_clock())]
@@ -162,6 +164,8 @@ class ReferenceServer:
                 try:
                     await self._write_all(websocket, connection)
                 except TimeoutError:
+                    # It reads nothing, so it will not read the close either.
+                    websocket.close_timeout = CLOSE_STALLED_S
                     connection.close(SLOW, "slow consumer")
                 if connection.closing:
                     await websocket.close(*connection.closing)
