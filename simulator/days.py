@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from simulator.replay import Place, Replay
-from simulator.timetables import is_ordinary, timetable_of
+from simulator.timetables import hours_of, timetable_of
 from simulator.window import LEAD_NS
 from streamer.calendar import MAX_CLOSED_DAYS, TradingCalendar
 from streamer.errors import ConfigError
@@ -45,7 +45,7 @@ def next_day(day: date, calendar: TradingCalendar) -> date:
 
     """
     for ahead in range(_SEARCHED_DAYS):
-        if is_ordinary(day + ahead * _ONE_DAY, calendar):
+        if calendar.day(day + ahead * _ONE_DAY).is_regular:
             return day + ahead * _ONE_DAY
     raise ConfigError(
         f"no session from 09:15 to 15:30 IST found in the {_SEARCHED_DAYS} days from {day} on;"
@@ -56,10 +56,10 @@ def next_day(day: date, calendar: TradingCalendar) -> date:
 def day_at(now: int, calendar: TradingCalendar) -> date:
     """Return the day whose `wall_window` has ``now`` in it."""
     today = ist_date(now)
-    if is_ordinary(today, calendar) and now >= ist_ns(today, TURN):
+    if calendar.day(today).is_regular and now >= ist_ns(today, TURN):
         return today
     for back in range(1, _SEARCHED_DAYS):
-        if is_ordinary(today - back * _ONE_DAY, calendar):
+        if calendar.day(today - back * _ONE_DAY).is_regular:
             return today - back * _ONE_DAY
     return next_day(today, calendar)
 
@@ -67,7 +67,7 @@ def day_at(now: int, calendar: TradingCalendar) -> date:
 def endless_window(day: date, timetable: str | None) -> Window:
     """Return the session with a few seconds before, and after it up to the official close."""
     table = timetable_of(day, timetable)
-    close = max(table.hours(derivatives=each).official_close for each in (True, False))
+    close = max(hours_of(table, derivatives=each).official_close for each in (True, False))
     return Window(
         ist_ns(day, "09:15") - LEAD_NS,
         ist_ns(day, "09:00") + close * NS_PER_SECOND + _AFTER_CLOSE_NS,

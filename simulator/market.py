@@ -25,7 +25,7 @@ from simulator.paths import FloatArray, clustered, generator, returns
 from simulator.profiles import PROFILES, Halt, Profile
 from simulator.setting import Setting
 from simulator.tape import FIGURES, Tape, course_of, index_tape, stock_tape
-from simulator.timetables import SECONDS, is_ordinary, timetable_of
+from simulator.timetables import SECONDS, timetable_of
 from simulator.universe import INDICES, Index, Stock, nifty_50
 from streamer.calendar import TradingCalendar
 from streamer.errors import ConfigError
@@ -94,7 +94,7 @@ class Market(msgspec.Struct, frozen=True):
                 timetable or halt, or not as many affected stocks as the profile has.
 
         """
-        if not is_ordinary(self.day, calendar):
+        if not calendar.day(self.day).is_regular:
             hours = calendar.day(self.day).hours or "no session"
             raise ConfigError(
                 f"{self.day} has {hours}; a day with one session from 09:15 to 15:30 IST expected"

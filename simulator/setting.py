@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 from simulator.paths import FloatArray, generator
 from simulator.profiles import Profile
-from simulator.timetables import Hours, Timetable
+from simulator.timetables import Hours, hours_of
 from simulator.universe import Stock
 from streamer.instruments import Instrument, tick_size
 from streamer.odin.tags import NSE_CASH
+from streamer.timetables import Timetable
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -67,7 +68,7 @@ class Setting(NamedTuple):
 
     def hours(self, stock: Stock) -> Hours:
         """Return the stock's day."""
-        return self.timetable.hours(derivatives=stock.derivatives)
+        return hours_of(self.timetable, derivatives=stock.derivatives)
 
     def generator(self, *words: int) -> np.random.Generator:
         """Return the source of draws of this day for these words."""

@@ -1,23 +1,22 @@
 """
-The clock of a trading day: which phase begins when, for stocks with and without derivatives.
+A stock's own day in a synthetic market: what the timetable of the date makes of its seconds.
 
-The timetables stand in ``simulator/data/timetables.toml``, each with the date
-from which it holds. What happens in a phase is `simulator.tape`'s subject; when
-clients get quotes is the streaming server's calendar's.
+The timetables are the streaming server's calendar's (`streamer.timetables`).
+What happens in a phase is `simulator.tape`'s subject; when clients get quotes
+is that calendar's.
 """
 
 from __future__ import annotations
 
-import tomllib
 from datetime import date
 from functools import cache
-from importlib import resources
 
 import msgspec
 
-from streamer.calendar import Session, TradingCalendar
+from streamer.calendar import TradingCalendar
 from streamer.errors import ConfigError
-from streamer.ist import ist_ns
+from streamer.ist import clock_seconds
+from streamer.timetables import REGULAR_WINDOW, Timetable, timetable_at
 
 OPEN_S = 15 * 60
 """Continuous trading begins at 09:15, in seconds after 09:00."""
@@ -49,53 +48,33 @@ class Hours(msgspec.Struct, frozen=True):
     post_close: tuple[int, int]
 
 
-class Timetable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """
-    The phases of a day, from a date on. Times are ``HH:MM`` in India; the file explains them.
-
-    ``auction`` and ``reference`` are None where there is no closing auction.
-    """
-
-    name: str
-    effective_from: date
-    pre_open: tuple[str, str]
-    continuous: tuple[str, str]
-    derivatives_close: str
-    official_close: str
-    post_close: tuple[str, str]
-    source: str
-    auction: tuple[str, str] | None = None
-    reference: tuple[str, str] | None = None
-
-    def hours(self, *, derivatives: bool) -> Hours:
-        """Return the day of a stock with or without derivatives."""
-        # Stocks without derivatives keep their close by average, whatever the others do.
-        if derivatives and self.auction is not None and self.reference is not None:
-            seconds = _seconds(self.derivatives_close) - OPEN_S
-            first, last = (_seconds(time) - OPEN_S for time in self.reference)
-            auction = (_seconds(self.auction[0]), _seconds(self.auction[1]))
-            official_close = _seconds(self.official_close)
-        else:
-            seconds = _seconds(self.continuous[1]) - OPEN_S
-            official_close = _seconds(self.continuous[1]) + 60
-            first, last = seconds - 1_800, seconds
-            auction = None
-        return Hours(
-            pre_open_end=_seconds(self.pre_open[1]),
-            seconds=seconds,
-            closing=(first, last),
-            auction=auction,
-            official_close=official_close,
-            post_close=(_seconds(self.post_close[0]), _seconds(self.post_close[1])),
-        )
+def hours_of(timetable: Timetable, *, derivatives: bool) -> Hours:
+    """Return the day of a stock with or without derivatives."""
+    # Stocks without derivatives keep their close by average, whatever the others do.
+    if derivatives and timetable.auction is not None and timetable.reference is not None:
+        seconds = _seconds(timetable.derivatives_close) - OPEN_S
+        first, last = (_seconds(time) - OPEN_S for time in timetable.reference)
+        auction = (_seconds(timetable.auction[0]), _seconds(timetable.auction[1]))
+        official_close = _seconds(timetable.official_close)
+    else:
+        seconds = _seconds(REGULAR_WINDOW[1]) - OPEN_S
+        official_close = _seconds(REGULAR_WINDOW[1]) + 60
+        first, last = seconds - 1_800, seconds
+        auction = None
+    return Hours(
+        pre_open_end=_seconds(timetable.pre_open[1]),
+        seconds=seconds,
+        closing=(first, last),
+        auction=auction,
+        official_close=official_close,
+        post_close=(_seconds(timetable.post_close[0]), _seconds(timetable.post_close[1])),
+    )
 
 
 @cache
 def timetables() -> tuple[Timetable, ...]:
     """Return all timetables, in the order of their dates."""
-    text = resources.files("simulator").joinpath("data/timetables.toml").read_text("utf-8")
-    tables = msgspec.convert(tomllib.loads(text)["timetable"], tuple[Timetable, ...])
-    return tuple(sorted(tables, key=lambda timetable: timetable.effective_from))
+    return TradingCalendar.bundled().timetables
 
 
 def names() -> tuple[str, ...]:
@@ -117,20 +96,13 @@ def timetable_of(day: date, name: str | None = None) -> Timetable:
     choices = [table for table in timetables() if name is None or table.name == name]
     if not choices:
         raise ConfigError(f"timetable {name!r} found; one of {', '.join(names())} expected")
-    in_force = [table for table in choices if table.effective_from <= day]
-    if not in_force and name is None:
+    in_force = timetable_at(choices, day)
+    if in_force is None and name is None:
         raise ConfigError(
             f"{day} found; a day from {choices[0].effective_from} on, or a timetable, expected"
         )
-    return in_force[-1] if in_force else choices[0]
-
-
-def is_ordinary(day: date, calendar: TradingCalendar) -> bool:
-    """Tell whether a day has one session, from 09:15 to 15:30: no other can be made."""
-    ordinary = Session(ist_ns(day, "09:15"), ist_ns(day, "15:30"))
-    return calendar.day(day).sessions == (ordinary,)
+    return in_force or choices[0]
 
 
 def _seconds(time: str) -> int:
-    hour, minute = time.split(":")
-    return (int(hour) - 9) * 3_600 + int(minute) * 60
+    return clock_seconds(time) - 9 * 3_600

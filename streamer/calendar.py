@@ -4,15 +4,16 @@ When the market is open: trading days and their sessions, from data.
 A :class:`TradingCalendar` answers from a table of holidays and special
 sessions; on a day that the table does not name, the weekday rule holds: Monday
 to Friday 09:15 to 15:30 IST. Sessions are half-open, so 15:30:00.000 is closed
-(rule H-1). Beyond the table's coverage the weekday rule is a guess, and each
-such day says so (``known`` is false); it is for the server to be loud about it.
+(rule H-1). The phases within a day are those of its timetable. Beyond the
+table's coverage the weekday rule is a guess, and each such day says so
+(``known`` is false); it is for the server to be loud about it.
 Reading tables from files is `streamer.calendar_files`; no function here reads a
 clock, and the host's time zone plays no part (rule H-4).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Literal
@@ -21,15 +22,21 @@ import msgspec
 
 from streamer.errors import CalendarError
 from streamer.ist import NS_PER_DAY, NS_PER_SECOND, ist_clock, ist_date, ist_midnight, ist_ns
+from streamer.timetables import REGULAR_WINDOW, Span, Timetable, timetable_at
 
 DayKind = Literal["trading", "weekend", "holiday", "special", "muhurat"]
-Phase = Literal["pre_open", "open", "closed", "holiday"]
+Phase = Literal["pre_open", "open", "halted", "closed", "holiday"]
+"""Of the market as a whole."""
+StockPhase = Literal[Phase, "closing_auction", "post_close"]
+"""Of the stocks with derivatives, or of the others."""
 
-REGULAR_WINDOW = ("09:15", "15:30")
 REGULAR_HOURS = "09:15 - 15:30 IST"
 
 PRE_OPEN_NS = 15 * 60 * NS_PER_SECOND
 """The exchanges collect orders in the quarter of an hour before each session, special ones too."""
+
+NOTICE_DAYS = 45
+"""So long before its last day a calendar asks for the next: lists come out in mid-December."""
 
 MAX_CLOSED_DAYS = 31
 """A table with more closed days in a row is refused: the search for the next session is bounded."""
@@ -43,6 +50,13 @@ class Session(msgspec.Struct, frozen=True):
 
     open: int
     close: int
+
+
+class Halt(msgspec.Struct, frozen=True):
+    """The whole market stands still from ``begin`` (included) to ``end`` (excluded), UNIX ns."""
+
+    begin: int
+    end: int
 
 
 class TradingDay(msgspec.Struct, frozen=True):
@@ -60,6 +74,9 @@ class TradingDay(msgspec.Struct, frozen=True):
         confirmed: False where the hours are customary and no source has them.
         name: The occasion, where there is one.
         source: Where the facts come from; empty where the weekday rule holds.
+        halts: When the market stood still within the sessions.
+        settlement_holiday: The occasion on which the market trades though money
+            and shares do not change hands; empty on most days.
 
     """
 
@@ -70,6 +87,14 @@ class TradingDay(msgspec.Struct, frozen=True):
     confirmed: bool = True
     name: str = ""
     source: str = ""
+    halts: tuple[Halt, ...] = ()
+    settlement_holiday: str = ""
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether the day has one session, from 09:15 to 15:30, and so a timetable."""
+        begin, end = (ist_ns(self.date, clock) for clock in REGULAR_WINDOW)
+        return self.sessions == (Session(begin, end),)
 
     @property
     def hours(self) -> str:
@@ -97,12 +122,29 @@ class CalendarTable(msgspec.Struct, frozen=True):
         coverage: First and last date between which the file names every day
             that the weekday rule gets wrong; None if it only adds single days.
         file: Its name, for errors.
+        halts: Market-wide halts, by date.
+        settlement_holidays: Their occasions, by date.
+        timetables: By the first day on which each holds.
 
     """
 
     days: Mapping[date, TradingDay]
     coverage: tuple[date, date] | None
     file: str
+    halts: Mapping[date, tuple[Halt, ...]] = {}
+    settlement_holidays: Mapping[date, str] = {}
+    timetables: Mapping[date, Timetable] = {}
+
+    def joined(self, later: CalendarTable) -> CalendarTable:
+        """Return both as one, by date, the later one winning; the coverage is this one's."""
+        return CalendarTable(
+            {**self.days, **later.days},
+            self.coverage,
+            later.file,
+            {**self.halts, **later.halts},
+            {**self.settlement_holidays, **later.settlement_holidays},
+            {**self.timetables, **later.timetables},
+        )
 
 
 class TradingCalendar:
@@ -121,7 +163,7 @@ class TradingCalendar:
 
     """
 
-    __slots__ = ("_days", "_file", "_unnamed_day", "coverage")
+    __slots__ = ("_day", "_table", "coverage")
 
     def __init__(self, table: CalendarTable) -> None:
         if table.coverage is None:
@@ -130,10 +172,9 @@ class TradingCalendar:
             )
         self.coverage: tuple[date, date] = table.coverage
         """First and last date that the table knows whole."""
-        self._days = dict(table.days)
-        self._file = table.file
-        # Ordinary days are made as they are asked for; a server asks for few.
-        self._unnamed_day = lru_cache(maxsize=1024)(self._by_weekday_rule)
+        self._table = table
+        # Days are made as they are asked for; a server asks for few.
+        self._day = lru_cache(maxsize=1024)(self._made_day)
         self._refuse_long_closures()
 
     @classmethod
@@ -164,17 +205,36 @@ class TradingCalendar:
                     entry="coverage",
                 )
             coverage = (min(first, self.coverage[0]), max(last, self.coverage[1]))
-        return TradingCalendar(
-            CalendarTable({**self._days, **override.days}, coverage, override.file)
-        )
+        table = self._table.joined(override)
+        return TradingCalendar(msgspec.structs.replace(table, coverage=coverage))
 
     def day(self, day: date) -> TradingDay:
         """Return what is known of a date; outside the coverage the weekday rule is assumed."""
-        return self._days.get(day) or self._unnamed_day(day)
+        return self._day(day)
+
+    def timetable(self, day: date) -> Timetable | None:
+        """Return the timetable that holds on a date; None before the first of them."""
+        return timetable_at(self.timetables, day)
+
+    @property
+    def timetables(self) -> tuple[Timetable, ...]:
+        """All timetables, in the order of their dates."""
+        return tuple(self._table.timetables[day] for day in sorted(self._table.timetables))
 
     def days_left(self, today: date) -> int:
         """Return how many days after ``today`` are covered; negative once it lies beyond them."""
         return (self.coverage[1] - today).days
+
+    def notice(self, today: date) -> str | None:
+        """Return that the coverage ends soon, from `NOTICE_DAYS` before its last day on."""
+        left = self.days_left(today)
+        if not 0 <= left <= NOTICE_DAYS:
+            return None
+        when = "today" if not left else "tomorrow" if left == 1 else f"in {left} days"
+        return (
+            f"the calendar ends on {self.coverage[1]}, {when}: beyond it holidays and special "
+            "sessions are unknown; get one with the dates of the next year"
+        )
 
     def is_open(self, now: int) -> bool:
         """Tell if the market is open at ``now``."""
@@ -187,22 +247,44 @@ class TradingCalendar:
                 return session
         return None
 
-    def phase(self, now: int) -> Phase:
+    def phase(self, now: int, halts: Iterable[Halt] = ()) -> Phase:
         """
-        Return the market's phase at ``now`` (rule S-7).
+        Return the phase of the market as a whole at ``now`` (rule S-7).
 
-        ``pre_open`` is the quarter of an hour before a session; a day without
-        sessions, a weekend too, is a ``holiday`` from midnight to midnight; all
-        the rest outside sessions is ``closed``.
+        A day without sessions, a weekend too, is a ``holiday`` from midnight to
+        midnight. The market is ``open`` as long as any stock trades, so to the
+        end of the session, and ``closed`` while only an auction is left.
+
+        Args:
+            now: UNIX time in nanoseconds.
+            halts: More than the calendar knows.
+
         """
-        sessions = self.day(ist_date(now)).sessions
-        if not sessions:
+        # Stocks without derivatives trade for the whole of each session.
+        phase = self.stock_phase(now, derivatives=False, halts=halts)
+        return "closed" if phase == "closing_auction" or phase == "post_close" else phase
+
+    def stock_phase(self, now: int, *, derivatives: bool, halts: Iterable[Halt] = ()) -> StockPhase:
+        """
+        Return the phase of the stocks with or without derivatives at ``now``.
+
+        On a day with hours of its own, only the quarter of an hour before each
+        session is known besides the session itself.
+
+        Args:
+            now: UNIX time in nanoseconds.
+            derivatives: Which of the stocks.
+            halts: More than the calendar knows.
+
+        """
+        day = self.day(ist_date(now))
+        if not day.sessions:
             return "holiday"
-        for session in sessions:
-            if session.open <= now < session.close:
-                return "open"
-            if session.open - PRE_OPEN_NS <= now < session.open:
-                return "pre_open"
+        since_midnight = now - ist_midnight(day.date)
+        for span in self._spans(day, derivatives):
+            if span.begin <= since_midnight < span.end:
+                is_halted = any(halt.begin <= now < halt.end for halt in (*day.halts, *halts))
+                return "halted" if is_halted else span.phase
         return "closed"
 
     def trading_day(self, now: int) -> date:
@@ -238,6 +320,26 @@ class TradingCalendar:
             yield from self.day(day).sessions
             day = ist_date(ist_midnight(day) + NS_PER_DAY)
 
+    def _spans(self, day: TradingDay, derivatives: bool) -> Iterable[Span]:
+        timetable = self.timetable(day.date)
+        if timetable is not None and day.is_regular:
+            yield from timetable.spans(derivatives=derivatives)
+            return
+        midnight = ist_midnight(day.date)
+        for session in day.sessions:
+            begin, end = session.open - midnight, session.close - midnight
+            # A session comes first: its predecessor may end less than a quarter of an hour before.
+            yield Span("open", begin, end)
+            yield Span("pre_open", begin - PRE_OPEN_NS, begin)
+
+    def _made_day(self, day: date) -> TradingDay:
+        table = self._table
+        found = table.days.get(day) or self._by_weekday_rule(day)
+        halts, settlement = table.halts.get(day, ()), table.settlement_holidays.get(day, "")
+        if not halts and not settlement:
+            return found
+        return msgspec.structs.replace(found, halts=halts, settlement_holiday=settlement)
+
     def _by_weekday_rule(self, day: date) -> TradingDay:
         known = self.coverage[0] <= day <= self.coverage[1]
         if day.weekday() >= _SATURDAY:
@@ -246,7 +348,7 @@ class TradingCalendar:
         return TradingDay(day, "trading", (Session(ist_ns(day, begin), ist_ns(day, end)),), known)
 
     def _refuse_long_closures(self) -> None:
-        for named in self._days.values():
+        for named in self._table.days.values():
             closed = 0
             while not self.day(named.date + closed * _ONE_DAY).sessions:
                 closed += 1
@@ -255,7 +357,7 @@ class TradingCalendar:
                         f"the market is closed for more than {MAX_CLOSED_DAYS} days"
                         f" from {named.date} on",
                         expected="a session in between",
-                        file=self._file,
+                        file=self._table.file,
                     )
 
 

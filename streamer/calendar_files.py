@@ -10,21 +10,27 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import msgspec
 
-from streamer.calendar import REGULAR_WINDOW, CalendarTable, DayKind, Session, TradingDay
+from streamer.calendar import CalendarTable, DayKind, Halt, Session, TradingDay
 from streamer.errors import CalendarError
 from streamer.ist import ist_ns
+from streamer.timetables import REGULAR_WINDOW, Timetable
+
+T = TypeVar("T")
 
 _FIRST_YEAR, _LAST_YEAR = 1970, 2199
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _CLOCK = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d)?", re.ASCII)
+_MINUTE = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d", re.ASCII)
+_AUCTION_KEYS = ("auction", "auction_end", "reference")
 _SESSION_KINDS: dict[str, DayKind] = {
     "trading": "trading",
     "special": "special",
@@ -68,7 +74,7 @@ def parse_calendar(text: str, *, file: str) -> CalendarTable:
     # tomllib lets two of Python's own limits through: digits of a number, depth of nesting.
     except (ValueError, RecursionError) as error:
         raise CalendarError(str(error), expected="a calendar file in TOML", file=file) from error
-    top.allow("coverage", "holiday", "session")
+    top.allow("coverage", "holiday", "session", "halt", "settlement_holiday", "timetable")
     days: dict[date, TradingDay] = {}
     for day, entry in [
         *((_holiday(entry), entry) for entry in top.tables("holiday")),
@@ -77,7 +83,14 @@ def parse_calendar(text: str, *, file: str) -> CalendarTable:
         if day.date in days:
             entry.refuse(f"{day.date} stands there already", "each date once in a file")
         days[day.date] = day
-    return CalendarTable(days, _coverage(top), file)
+    return CalendarTable(
+        days,
+        _coverage(top),
+        file,
+        halts=_by_date(top, "halt", "date", _halts),
+        settlement_holidays=_by_date(top, "settlement_holiday", "date", _settlement_holiday),
+        timetables=_by_date(top, "timetable", "effective_from", _timetable),
+    )
 
 
 def bundled_table() -> CalendarTable:
@@ -122,6 +135,25 @@ class _Entry(msgspec.Struct, frozen=True):
             self.refuse(f"{key} is {_shown(value)}", "true or false")
         return value
 
+    def clock(self, key: str) -> str:
+        """Return a time of day, ``HH:MM``."""
+        return self._clock(key, self.content.get(key))
+
+    def clocks(self, key: str) -> tuple[str, str]:
+        """Return two times of day, the second one later."""
+        value = self.content.get(key)
+        if not isinstance(value, list) or len(value) != 2:
+            self.refuse(f"{key} is {_shown(value)}", 'two times, as ["09:00", "09:08"]')
+        begin, end = (self._clock(key, each) for each in value)
+        if end <= begin:
+            self.refuse(f"{key} ends at {end}", f"a time after its begin, {begin}")
+        return begin, end
+
+    def _clock(self, key: str, value: object) -> str:
+        if not isinstance(value, str) or not _MINUTE.fullmatch(value):
+            self.refuse(f"{key} has the time {_shown(value)}", "HH:MM before midnight")
+        return value
+
     def as_date(self, key: str, value: object) -> date:
         if isinstance(value, str) and _ISO_DATE.fullmatch(value):
             try:
@@ -145,6 +177,92 @@ def _coverage(top: _Entry) -> tuple[date, date] | None:
     if last < first:
         top.refuse(f"coverage ends on {last}", f"no date before its begin, {first}")
     return first, last
+
+
+def _by_date(
+    top: _Entry, key: str, date_key: str, read: Callable[[_Entry, date], T]
+) -> dict[date, T]:
+    """Return what the tables of a kind say, by their dates."""
+    found: dict[date, T] = {}
+    for entry in top.tables(key):
+        day = entry.as_date(date_key, entry.content.get(date_key))
+        if day in found:
+            entry.refuse(f"{day} stands there already", "each date once in a file")
+        found[day] = read(entry, day)
+    return found
+
+
+def _halts(entry: _Entry, day: date) -> tuple[Halt, ...]:
+    entry.allow("date", "windows", "name", "source")
+    spans = _sessions(entry, day, entry.content.get("windows"))
+    return tuple(Halt(span.open, span.close) for span in spans)
+
+
+def _settlement_holiday(entry: _Entry, day: date) -> str:
+    entry.allow("date", "name", "source")
+    return entry.text("name")
+
+
+def _timetable(entry: _Entry, effective_from: date) -> Timetable:
+    entry.allow(*Timetable.__struct_fields__)
+    stop = entry.clock("derivatives_close")
+    timetable = Timetable(
+        name=entry.text("name"),
+        effective_from=effective_from,
+        pre_open=entry.clocks("pre_open"),
+        derivatives_close=stop,
+        official_close=entry.clock("official_close"),
+        post_close=entry.clocks("post_close"),
+        source=entry.text("source", default=entry.file),
+    )
+    if any(key in entry.content for key in _AUCTION_KEYS):
+        timetable = msgspec.structs.replace(
+            timetable,
+            auction=entry.clocks("auction"),
+            auction_end=entry.clock("auction_end"),
+            reference=entry.clocks("reference"),
+        )
+    elif stop != REGULAR_WINDOW[1]:
+        entry.refuse(
+            f"derivatives_close is {stop} and there is no auction",
+            f"{REGULAR_WINDOW[1]}, or {', '.join(_AUCTION_KEYS)}",
+        )
+    _refuse_disorder(entry, timetable)
+    return timetable
+
+
+def _refuse_disorder(entry: _Entry, timetable: Timetable) -> None:
+    """Refuse times that do not follow each other: of two phases at once neither would be true."""
+    begin, end = REGULAR_WINDOW
+    times = [
+        ("pre_open", timetable.pre_open[1]),
+        (f"the session's begin, {begin}", begin),
+        ("derivatives_close", timetable.derivatives_close),
+    ]
+    if timetable.auction is not None and timetable.auction_end is not None:
+        times += [
+            ("auction", timetable.auction[0]),
+            ("auction", timetable.auction[1]),
+            ("auction_end", timetable.auction_end),
+        ]
+    times += [
+        ("official_close", timetable.official_close),
+        ("post_close", timetable.post_close[0]),
+    ]
+    for (earlier, one), (later, other) in pairwise(times):
+        if other < one:
+            entry.refuse(f"{earlier} at {one} comes after {later} at {other}", "times in order")
+    if timetable.reference is not None and timetable.reference[1] != timetable.derivatives_close:
+        entry.refuse(
+            f"reference ends at {timetable.reference[1]}",
+            f"its end at derivatives_close, {timetable.derivatives_close}",
+        )
+    if not begin < timetable.derivatives_close <= end <= timetable.official_close:
+        entry.refuse(
+            f"derivatives_close is {timetable.derivatives_close}, "
+            f"official_close {timetable.official_close}",
+            f"the former from {begin} to {end}, the latter after it",
+        )
 
 
 def _holiday(entry: _Entry) -> TradingDay:

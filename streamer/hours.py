@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
-from streamer.calendar import Session, TradingCalendar
+from streamer.calendar import Halt, Session, StockPhase, TradingCalendar
 from streamer.clock import FeedClock, Move, WallClock
-from streamer.ist import ist_clock, ist_datetime
+from streamer.errors import RequestError
+from streamer.ist import NS_PER_DAY, ist_clock, ist_date, ist_datetime, ist_midnight, ist_ns
 from streamer.odin.messages import ServerMessage
 
 CLASSIC_HOURS: Final = "09:15 - 15:30 IST"
@@ -44,6 +45,7 @@ class MarketHours:
         self.session: Session | None = None
         """The trading session that ``time`` falls into; None while the market is closed."""
         self._next_change: int | None = None
+        self._halts: tuple[Halt, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -74,6 +76,53 @@ class MarketHours:
             return []
         return [CLOSED] * (before is not None) + [OPENED] * (session is not None)
 
+    def halt(self, now: int, until: str | None = None) -> Halt:
+        """
+        Take the operator's word that the whole market stands still; one before is forgotten.
+
+        Phases say so; quotes flow on as the feed sends them (rule H-1).
+
+        Args:
+            now: The machine's time.
+            until: When trading begins again, ``HH:MM`` of today in India; None
+                leaves that to :meth:`resume`, or to the end of the day.
+
+        Raises:
+            RequestError: If there is no session to halt, or ``until`` is no
+                later time of the day.
+
+        """
+        time = self.clock.read(now)
+        sessions = () if time is None else self.calendar.day(ist_date(time)).sessions
+        if time is None or not sessions or time >= sessions[-1].close:
+            shown = "no time yet" if time is None else f"{ist_datetime(time)} IST"
+            raise RequestError(
+                "market_closed", f"Found the market closed at {shown}; expected a session to halt"
+            )
+        today = ist_date(time)
+        try:
+            end = ist_midnight(today) + NS_PER_DAY if until is None else ist_ns(today, until)
+        except ValueError as error:
+            raise RequestError("invalid_request", f"until: {error}") from error
+        if end <= time:
+            raise RequestError(
+                "invalid_request",
+                f"until: {until} found; a time after {ist_clock(time)} IST expected",
+            )
+        halt = Halt(time, end)
+        self._halts = (halt,)
+        return halt
+
+    def resume(self) -> None:
+        """Take the operator's word that trading goes on; without a halt, nothing changes."""
+        self._halts = ()
+
+    def stock_phase(self, *, derivatives: bool) -> StockPhase | None:
+        """Return the phase of the stocks with or without derivatives; None before any time."""
+        if self.time is None:
+            return None
+        return self.calendar.stock_phase(self.time, derivatives=derivatives, halts=self._halts)
+
     def hours_text(self) -> str:
         """Return the day's hours in words, as ``09:15 - 15:30 IST``."""
         return CLASSIC_HOURS if self.time is None else self.calendar.market_hours(self.time)
@@ -97,12 +146,17 @@ class MarketHours:
         status: dict[str, object] = {"market_open": self.is_open, "market_hours": self.hours_text()}
         if time is None:
             unknown = dict.fromkeys(("current_time", "next_open", "next_close"))
-            return status | unknown | {"phase": "waiting", "trading_day": None}
+            phases = {"derivatives": "waiting", "others": "waiting"}
+            return status | unknown | {"phase": "waiting", "phases": phases, "trading_day": None}
         day = calendar.trading_day(time)
         return status | {
             "current_time": ist_datetime(time),
             "next_open": ist_datetime(calendar.next_open(time)),
             "next_close": ist_datetime(calendar.next_close(time)),
-            "phase": calendar.phase(time),
+            "phase": calendar.phase(time, self._halts),
+            "phases": {
+                "derivatives": self.stock_phase(derivatives=True),
+                "others": self.stock_phase(derivatives=False),
+            },
             "trading_day": None if day is None else day.isoformat(),
         }

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from streamer.beginnings import Beginnings
-from streamer.calendar import REGULAR_WINDOW
 from streamer.hours import MarketHours
 from streamer.instruments import Instrument, InstrumentTable
 from streamer.ist import ist_ns
@@ -15,6 +14,7 @@ from streamer.odin.messages import Touchline
 from streamer.odin.tags import InstrumentKey
 from streamer.quotes import Quote
 from streamer.reference import Bar
+from streamer.timetables import REGULAR_WINDOW
 
 
 def report_quotes(

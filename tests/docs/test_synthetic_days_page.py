@@ -12,10 +12,11 @@ from simulator.cli import cli
 from simulator.defects import LATE_SHARE, STALE_SHARE
 from simulator.facts import CROSS_SECTION, FIGURES, MOST_STOCKS, Figure
 from simulator.profiles import CALL_MINUTES, HALT_MINUTES, PROFILES, REST_OF_DAY
-from simulator.timetables import Timetable, timetables
+from simulator.timetables import timetables
 from simulator.universe import FIRST_MADE_UP_TOKEN, LIQUIDITY_CLASSES
 from simulator.universe import MOST_STOCKS as MOST_MADE
 from simulator.universe_files import COLUMNS
+from streamer.timetables import REGULAR_WINDOW, Timetable
 
 PAGE = (Path(__file__).parents[2] / "docs" / "synthetic-days.md").read_text(encoding="utf-8")
 
@@ -43,8 +44,8 @@ def timetable_row(timetable: Timetable) -> str:
     """A timetable as the page has it."""
     return (
         f"| `{timetable.name}` | {timetable.effective_from} | {span(timetable.pre_open)} | "
-        f"{timetable.continuous[0]}-{timetable.derivatives_close} | {span(timetable.auction)} | "
-        f"{span(timetable.continuous)} | {span(timetable.post_close)} |"
+        f"{REGULAR_WINDOW[0]}-{timetable.derivatives_close} | {span(timetable.auction)} | "
+        f"{span(REGULAR_WINDOW)} | {span(timetable.post_close)} |"
     )
 
 

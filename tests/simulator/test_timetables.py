@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simulator.market import MarketDay
-from simulator.timetables import OPEN_S, SECONDS, names, timetable_of, timetables
+from simulator.timetables import OPEN_S, SECONDS, hours_of, names, timetable_of, timetables
 from simulator.universe import NIFTY_50, largest
 from streamer.errors import ConfigError
 from tests.simulator.market_days import between, day_of, tapes
@@ -56,7 +56,7 @@ def test_phases_follow_each_other() -> None:
     for timetable in timetables():
         assert timetable.source
         for derivatives in (False, True):
-            hours = timetable.hours(derivatives=derivatives)
+            hours = hours_of(timetable, derivatives=derivatives)
             phases = [hours.pre_open_end, OPEN_S, OPEN_S + hours.seconds]
             phases += [*(hours.auction or ()), hours.official_close, *hours.post_close]
             assert phases == sorted(phases)

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from streamer.calendar import (
     MAX_CLOSED_DAYS,
+    NOTICE_DAYS,
     CalendarTable,
+    Halt,
     Phase,
     Session,
+    StockPhase,
     TradingCalendar,
     TradingDay,
 )
@@ -174,9 +177,94 @@ def test_beyond_the_coverage_the_weekday_rule_says_that_it_guesses(
     ],
 )
 def test_the_phases_of_a_day(moment: str, phase: Phase) -> None:
-    """Rule S-7: each moment has one phase, and only `open` means that the market is open."""
+    """Rule S-7: each moment has one phase, and outside halts only `open` is an open market."""
     assert BUNDLED.phase(at(moment)) == phase
     assert BUNDLED.is_open(at(moment)) == (phase == "open")
+
+
+@pytest.mark.parametrize(
+    ("moment", "market", "derivatives", "others"),
+    [
+        ("2025-09-04 15:20", "open", "open", "open"),
+        ("2025-09-04 15:39", "closed", "closed", "closed"),
+        ("2025-09-04 15:40", "closed", "post_close", "post_close"),
+        ("2025-09-04 16:00", "closed", "closed", "closed"),
+        ("2026-11-23 08:59", "closed", "closed", "closed"),
+        ("2026-11-23 09:10", "pre_open", "pre_open", "pre_open"),
+        ("2026-11-23 15:14:59", "open", "open", "open"),
+        ("2026-11-23 15:15", "open", "closing_auction", "open"),
+        ("2026-11-23 15:30", "closed", "closing_auction", "closed"),
+        ("2026-11-23 15:35", "closed", "closed", "closed"),
+        ("2026-11-23 15:50", "closed", "post_close", "post_close"),
+        ("2026-12-07 15:29", "open", "open", "open"),
+        ("2026-12-07 15:30", "closed", "closing_auction", "closed"),
+        ("2026-12-07 15:40", "closed", "closed", "closed"),
+        ("2026-11-08 18:00", "pre_open", "pre_open", "pre_open"),
+        ("2026-11-08 18:15", "open", "open", "open"),
+        ("2026-11-08 19:15", "closed", "closed", "closed"),
+        ("2026-11-24 11:00", "holiday", "holiday", "holiday"),
+        ("2026-11-21 11:00", "holiday", "holiday", "holiday"),
+        ("2020-03-13 09:19", "open", "open", "open"),
+        ("2020-03-13 09:20", "halted", "halted", "halted"),
+        ("2020-03-13 10:20", "open", "open", "open"),
+        ("2020-03-23 10:00", "halted", "halted", "halted"),
+        ("2009-09-04 10:00", "open", "open", "open"),
+        ("2009-09-04 15:50", "closed", "closed", "closed"),
+    ],
+)
+def test_the_phases_of_the_classes(
+    moment: str, market: Phase, derivatives: StockPhase, others: StockPhase
+) -> None:
+    """The timetable of the date decides; the market is open while any stock trades."""
+    now = at(moment)
+    assert BUNDLED.phase(now) == market
+    assert BUNDLED.stock_phase(now, derivatives=True) == derivatives
+    assert BUNDLED.stock_phase(now, derivatives=False) == others
+
+
+def test_a_halt_stops_what_trades_and_nothing_else() -> None:
+    """A halt to the end of the day takes auction and post-close with it; the day stays one."""
+    halt = Halt(at("2026-11-23 14:40"), at("2026-11-24 00:00"))
+    for moment, phase in (
+        ("14:39", "open"),
+        ("14:40", "halted"),
+        ("15:20", "halted"),
+        ("15:36", "closed"),
+        ("15:55", "halted"),
+        ("16:00", "closed"),
+    ):
+        now = at(f"2026-11-23 {moment}")
+        assert BUNDLED.stock_phase(now, derivatives=True, halts=[halt]) == phase
+    assert BUNDLED.phase(at("2026-11-24 09:00"), [halt]) == "holiday"
+
+
+def test_the_market_stays_open_in_a_halt() -> None:
+    """H-1: the window of clients is the session's, whether or not anything trades."""
+    assert BUNDLED.is_open(at("2020-03-13 09:30"))
+    assert BUNDLED.next_change(at("2020-03-13 09:30")) == at("2020-03-13 15:30")
+
+
+@pytest.mark.parametrize(
+    ("day", "occasion"),
+    [("2026-04-01", "Annual bank closing"), ("2025-09-08", "Id-E-Milad"), ("2026-04-02", "")],
+)
+def test_a_settlement_holiday_trades(day: str, occasion: str) -> None:
+    """Money and shares rest, the market does not; the day is told as any other."""
+    found = BUNDLED.day(date.fromisoformat(day))
+    assert (found.kind, found.hours, found.known) == ("trading", "09:15 - 15:30 IST", True)
+    assert found.settlement_holiday == occasion
+    assert "settlement" not in str(found.as_json_dict())
+
+
+def test_the_end_of_the_calendar_is_told_in_time() -> None:
+    """From 45 days before the last day until it; beyond, each day says itself that it guesses."""
+    last = BUNDLED.coverage[1]
+    told = {left: BUNDLED.notice(last - timedelta(days=left)) for left in (46, 45, 1, 0, -1)}
+    assert NOTICE_DAYS == 45
+    assert [left for left, notice in told.items() if notice] == [45, 1, 0]
+    assert f"the calendar ends on {last}, in 45 days" in str(told[45])
+    assert "tomorrow" in str(told[1])
+    assert "today" in str(told[0])
 
 
 @pytest.mark.parametrize(
@@ -266,7 +354,7 @@ def test_the_market_is_open_inside_the_days_sessions_alone(now: int) -> None:
     """is_open, session_at and phase agree with the sessions of the day in India."""
     sessions = BUNDLED.day(ist_date(now)).sessions
     inside = [session for session in sessions if session.open <= now < session.close]
-    assert BUNDLED.is_open(now) == bool(inside) == (BUNDLED.phase(now) == "open")
+    assert BUNDLED.is_open(now) == bool(inside) == (BUNDLED.phase(now) in ("open", "halted"))
     assert BUNDLED.session_at(now) == (inside[0] if inside else None)
     assert (BUNDLED.phase(now) == "holiday") == (not sessions)
 

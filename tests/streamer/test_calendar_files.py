@@ -80,6 +80,39 @@ def test_a_trading_day_needs_no_windows() -> None:
     }
 
 
+def test_timetables_halts_and_settlement_holidays_are_read() -> None:
+    """Each has its effect on its date, those of the bundled table go on besides."""
+    settled = '[[settlement_holiday]]\ndate = 2026-11-23\nname = "Guru"\n'
+    auction = (
+        'auction = ["15:31", "15:40"]\nauction_end = "15:41"\nreference = ["15:15", "15:30"]\n'
+    )
+    table = parse_calendar(HALT + settled + TIMETABLE + auction, file="mine.toml")
+    calendar = TradingCalendar.bundled().merged(table)
+    day = calendar.day(date(2026, 11, 23))
+    assert [(ist_clock(halt.begin), ist_clock(halt.end)) for halt in day.halts] == [
+        ("11:05:00", "12:05:00")
+    ]
+    assert day.settlement_holiday == "Guru"
+    assert calendar.day(date(2020, 3, 13)).halts
+    assert calendar.day(date(2026, 4, 1)).settlement_holiday
+    names = [timetable.name for timetable in calendar.timetables]
+    assert names == ["classic", "cas-2026-08", "cas-2026-08", "cas-2026-12", "spring"]
+    spring = calendar.timetable(date(2027, 3, 1))
+    assert spring is not None
+    assert (spring.auction_end, spring.source) == ("15:41", "mine.toml")
+
+
+def test_a_timetable_takes_the_place_of_another_of_its_date() -> None:
+    """A date that moved, or hours that changed, can be corrected before the next release."""
+    text = TIMETABLE.replace("2027-03-01", "2026-12-07")
+    calendar = TradingCalendar.bundled().merged(parse_calendar(text, file="mine.toml"))
+    timetable = calendar.timetable(date(2026, 12, 7))
+    assert timetable is not None
+    assert (timetable.name, timetable.auction) == ("spring", None)
+    before = calendar.timetable(date(2026, 12, 6))
+    assert before == TradingCalendar.bundled().timetable(date(2026, 12, 6))
+
+
 def test_dates_may_be_written_as_text() -> None:
     """A quoted ISO date is a date too."""
     table = parse_calendar(
@@ -93,11 +126,27 @@ def test_dates_may_be_written_as_text() -> None:
 SESSION = '[[session]]\ndate = 2026-11-08\nkind = "muhurat"\n'
 HOLIDAY = '[[holiday]]\ndate = 2027-01-26\nname = "Republic Day"\n'
 
+HALT = '[[halt]]\ndate = 2026-11-23\nwindows = [["11:05", "12:05"]]\n'
+TIMETABLE = """
+[[timetable]]
+name = "spring"
+effective_from = 2027-03-01
+pre_open = ["09:00", "09:10"]
+derivatives_close = "15:30"
+official_close = "15:41"
+post_close = ["15:50", "16:00"]
+"""
+
 BAD_FILES = {
     "no toml": ("coverage = [", "", "Invalid", "a calendar file in TOML"),
     "a number too long": (f"coverage = {'9' * 5000}", "", "digits", "a calendar file in TOML"),
     "nested too deeply": (f"coverage = {'[' * 5000}", "", "recursion", "a calendar file in TOML"),
-    "unknown key": ("holidays = []", "", "'holidays' is unknown", "coverage or holiday or session"),
+    "unknown key": (
+        "holidays = []",
+        "",
+        "'holidays' is unknown",
+        "coverage or holiday or session or",
+    ),
     "no list": ('holiday = "2027-01-26"', "", "holiday is no list", "tables headed [[holiday]]"),
     "list of texts": ('holiday = ["x"]', "", "holiday is no list", "tables headed [[holiday]]"),
     "coverage is text": ('coverage = "2027"', "", "coverage is '2027'", "[FIRST DATE, LAST DATE]"),
@@ -196,6 +245,87 @@ BAD_FILES = {
         "[[session]] 1",
         "confirmed is 'no'",
         "true or false",
+    ),
+    "a halt without windows": (
+        "[[halt]]\ndate = 2026-11-23",
+        "[[halt]] 1",
+        "windows is missing",
+        "windows = [[",
+    ),
+    "a halt twice": (
+        HALT + HALT,
+        "[[halt]] 2",
+        "2026-11-23 stands there already",
+        "each date once",
+    ),
+    "a settlement holiday without a name": (
+        "[[settlement_holiday]]\ndate = 2026-11-23",
+        "[[settlement_holiday]] 1",
+        "name is missing",
+        "a text",
+    ),
+    "a timetable without a date": (
+        TIMETABLE.replace("effective_from = 2027-03-01", ""),
+        "[[timetable]] 1",
+        "effective_from is missing",
+        "a date, as",
+    ),
+    "a timetable without its close": (
+        TIMETABLE.replace('derivatives_close = "15:30"', ""),
+        "[[timetable]] 1",
+        "derivatives_close has the time missing",
+        "HH:MM",
+    ),
+    "half a pre-open": (
+        TIMETABLE.replace('["09:00", "09:10"]', '["09:00"]'),
+        "[[timetable]] 1",
+        "pre_open is ['09:00']",
+        "two times",
+    ),
+    "a pre-open of no length": (
+        TIMETABLE.replace('["09:00", "09:10"]', '["09:10", "09:10"]'),
+        "[[timetable]] 1",
+        "pre_open ends at 09:10",
+        "a time after its begin, 09:10",
+    ),
+    "a pre-open within the session": (
+        TIMETABLE.replace("09:10", "09:20"),
+        "[[timetable]] 1",
+        "pre_open at 09:20 comes after",
+        "times in order",
+    ),
+    "an early close without an auction": (
+        TIMETABLE.replace("15:30", "15:15"),
+        "[[timetable]] 1",
+        "derivatives_close is 15:15 and there is no auction",
+        "15:30, or auction, auction_end, reference",
+    ),
+    "half an auction": (
+        TIMETABLE + 'auction = ["15:31", "15:40"]',
+        "[[timetable]] 1",
+        "auction_end has the time missing",
+        "HH:MM",
+    ),
+    "an auction after the official close": (
+        TIMETABLE
+        + 'auction = ["15:45", "15:48"]\nauction_end = "15:49"\nreference = ["15:15", "15:30"]',
+        "[[timetable]] 1",
+        "auction_end at 15:49 comes after official_close at 15:41",
+        "times in order",
+    ),
+    "a reference of another time": (
+        TIMETABLE
+        + 'auction = ["15:31", "15:40"]\nauction_end = "15:40"\nreference = ["15:00", "15:15"]',
+        "[[timetable]] 1",
+        "reference ends at 15:15",
+        "its end at derivatives_close, 15:30",
+    ),
+    "a close beyond the session": (
+        TIMETABLE.replace("15:30", "15:35")
+        + 'auction = ["15:36", "15:40"]\nauction_end = "15:40"\nreference = ["15:20", "15:35"]',
+        "[[timetable]] 1",
+        "derivatives_close is 15:35",
+        "from 09:15 to 15:30",
     ),
 }
 

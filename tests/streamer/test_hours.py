@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.calendar import TradingCalendar
 from streamer.clock import FeedClock, WallClock
+from streamer.errors import RequestError
 from streamer.hours import CLOSED, OPENED, MarketHours
 from streamer.ist import NS_PER_DAY
 from streamer.odin.messages import Heartbeat
 from tests.streamer.desk import SECOND, at
 
 CALENDAR = TradingCalendar.bundled()
+MONDAY = date(2026, 11, 23)
 
 
 def test_each_opening_and_closing_is_named_once() -> None:
@@ -51,6 +55,71 @@ def test_a_step_back_is_looked_at_again() -> None:
     for clock, expected in (("10:00", [OPENED]), ("09:00", [CLOSED]), ("09:15", [OPENED])):
         hours.observe(Heartbeat(sent=at(clock)))
         assert hours.pass_time(0) == expected
+
+
+def told(hours: MarketHours, clock: str) -> tuple[object, object, bool]:
+    """The market's phase, that of stocks with derivatives, and whether it is open."""
+    hours.pass_time(at(clock, MONDAY))
+    status = hours.status()
+    phases: Any = status["phases"]
+    return status["phase"], phases["derivatives"], hours.is_open
+
+
+def test_the_operator_halts_the_market_and_resumes_it() -> None:
+    """S-7: the phases say so; H-1: the market stays open for what the feed sends."""
+    hours = MarketHours(CALENDAR, WallClock())
+    assert told(hours, "11:05") == ("open", "open", True)
+    assert hours.halt(at("11:05", MONDAY)).end == at("00:00", MONDAY) + NS_PER_DAY
+    assert told(hours, "11:06") == ("halted", "halted", True)
+    hours.resume()
+    assert told(hours, "11:07") == ("open", "open", True)
+
+
+def test_a_halt_may_have_an_end() -> None:
+    """Trading begins again by itself then; another word of the operator replaces the first."""
+    hours = MarketHours(CALENDAR, WallClock())
+    hours.halt(at("11:05", MONDAY), "12:05")
+    assert told(hours, "12:04") == ("halted", "halted", True)
+    assert told(hours, "12:05") == ("open", "open", True)
+    hours.halt(at("12:06", MONDAY), "15:20")
+    assert told(hours, "15:19") == ("halted", "halted", True)
+    assert told(hours, "15:20") == ("open", "closing_auction", True)
+
+
+def test_a_halt_ends_with_its_day() -> None:
+    """What the operator forgot to take back does not halt the next session."""
+    hours = MarketHours(CALENDAR, WallClock())
+    hours.halt(at("14:40", MONDAY))
+    assert told(hours, "15:29") == ("halted", "halted", True)
+    assert told(hours, "15:36") == ("closed", "closed", False)
+    hours.pass_time(at("10:00", date(2026, 11, 25)))
+    assert hours.status()["phase"] == "open"
+
+
+@pytest.mark.parametrize(
+    ("day", "clock", "until", "problem"),
+    [
+        (date(2026, 11, 24), "11:00", None, "closed at 2026-11-24 11:00:00 IST; expected a sess"),
+        (MONDAY, "15:30", None, "the market closed at 2026-11-23 15:30:00 IST"),
+        (MONDAY, "11:00", "11:00", "until: 11:00 found; a time after 11:00:00 IST expected"),
+        (MONDAY, "11:00", "25:00", "until: time '25:00' found"),
+        (MONDAY, "11:00", "", "until: time '' found; HH:MM"),
+    ],
+)
+def test_what_cannot_be_halted(day: date, clock: str, until: str | None, problem: str) -> None:
+    """Nothing changes, and the operator reads what was found and what was expected."""
+    hours = MarketHours(CALENDAR, WallClock())
+    hours.pass_time(at(clock, day))
+    before = hours.status()
+    with pytest.raises(RequestError, match=problem):
+        hours.halt(at(clock, day), until)
+    assert hours.status() == before
+
+
+def test_no_halt_before_the_feed_tells_a_time() -> None:
+    """H-5: there is no day that could be halted."""
+    with pytest.raises(RequestError, match="closed at no time yet"):
+        MarketHours(CALENDAR, FeedClock()).halt(at("11:00", MONDAY))
 
 
 @given(st.lists(st.integers(0, 5 * NS_PER_DAY // SECOND), min_size=1).map(sorted))

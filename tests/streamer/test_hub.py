@@ -182,6 +182,7 @@ def test_s7_market_status_tells_the_day_and_the_feed(desk: Desk) -> None:
         "next_open": "2025-09-05 09:15:00",
         "next_close": "2025-09-04 15:30:00",
         "phase": "open",
+        "phases": {"derivatives": "open", "others": "open"},
         "trading_day": "2025-09-04",
         "streaming_data": True,
         "timezone": "Asia/Kolkata",
@@ -454,6 +455,7 @@ def test_h5_before_the_feed_told_a_time_the_server_waits() -> None:
     (status,) = desk.ask(connection, {"action": "market_status"})
     data = status["data"]
     assert data["phase"] == "waiting"
+    assert data["phases"] == {"derivatives": "waiting", "others": "waiting"}
     assert data["current_time"] is data["next_open"] is data["next_close"] is None
     desk.feed(touchline(SBIN, lut=TEN))
     assert desk.read(connection) == []
