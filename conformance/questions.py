@@ -7,15 +7,22 @@ server must give it, and no further.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from conformance.expect import Inconclusive, expect_equal, expect_reply, expect_type
+from conformance.expect import Inconclusive, expect_equal, expect_reply, expect_that, expect_type
 from conformance.peer import Message, Peer
+from conformance.tape import Stock
+
+if TYPE_CHECKING:
+    from conformance.world import World
 
 __all__ = [
+    "expect_flow",
+    "expect_listed",
     "expect_serving",
     "listed",
+    "stock_of",
     "subscribed",
     "subscriptions",
     "unsubscribed",
@@ -54,6 +61,35 @@ async def listed(peer: Peer) -> list[str]:
     symbols = data.get("subscribed_symbols")
     expect_type(symbols, "a list of strings", of="subscribed_symbols")
     return list(symbols or [])
+
+
+async def expect_listed(peer: Peer, symbols: Iterable[str]) -> None:
+    """Expect these to be subscribed and no others, in whatever order."""
+    expect_equal(sorted(await listed(peer)), sorted(symbols), of="what is subscribed now:")
+
+
+async def expect_flow(world: World, peer: Peer, stocks: Sequence[Stock], *, until: str) -> None:
+    """Let time pass, and expect some of each stock's ticks in it."""
+    mark = peer.mark()
+    await world.until(until)
+    await world.settle(peer)
+    for stock in stocks:
+        came = peer.data(stock.symbol, since=mark)
+        expect_that(came, f"data of {stock.symbol} up to {until}", "none")
+
+
+def stock_of(world: World, symbol: str) -> Stock:
+    """
+    Return one of the stocks that the server knows.
+
+    Raises:
+        Inconclusive: If the target names others.
+
+    """
+    for stock in world.stocks:
+        if stock.symbol == symbol:
+            return stock
+    raise Inconclusive(f"the target does not name {symbol} among its stocks")
 
 
 async def expect_serving(peer: Peer, *symbols: str) -> None:

@@ -10,11 +10,10 @@ from conformance.expect import (
     expect_none_of,
     expect_order,
     expect_that,
-    expect_tick,
     expect_type,
 )
 from conformance.peer import Message, Peer
-from conformance.questions import subscribed, unsubscribed
+from conformance.questions import stock_of, subscribed, unsubscribed
 from conformance.tape import SPARSE, SPARSE_DAYS, Row, Stock
 from conformance.world import World
 
@@ -190,8 +189,8 @@ async def feeds_order(world: World) -> None:
     await world.settle(peer)
     for stock in world.stocks:
         rows = world.feed.rows(stock, "11:00:00", "11:00:05")
-        volumes = [_of(message).get("volume") for message in peer.data(stock.symbol, since=mark)]
-        expect_equal(volumes, [row.volume for row in rows], of=f"volumes of {stock.symbol}")
+        volumes = [_volume(message) for message in peer.data(stock.symbol, since=mark)]
+        expect_equal(volumes, [str(row.volume) for row in rows], of=f"volumes of {stock.symbol}")
 
 
 @case(
@@ -206,7 +205,7 @@ async def feeds_order(world: World) -> None:
 )
 async def unchanged(world: World) -> None:
     """Play ten seconds in which a stock repeats itself."""
-    stock = _stock(world, "TCS")
+    stock = stock_of(world, "TCS")
     peer = await world.connect()
     await subscribed(peer, stock.symbol)
     await world.settle(peer)
@@ -216,7 +215,7 @@ async def unchanged(world: World) -> None:
     rows = world.feed.rows(stock, "11:00:19", "11:00:29")
     came = peer.data(stock.symbol, since=mark)
     expect_equal(len(came), len(rows), of=f"number of updates of {stock.symbol}")
-    expect_tick(came[-1], rows[-1])
+    _expect_row(came[-1], rows[-1])
 
 
 @case(
@@ -291,7 +290,7 @@ async def last_quote(world: World) -> None:
     await subscribed(peer, *(stock.symbol for stock in stocks))
     await world.settle(peer)
     for stock in stocks:
-        expect_tick(_some(peer, stock)[-1], world.feed.tick_of(stock))
+        _expect_row(_some(peer, stock)[-1], world.feed.tick_of(stock))
 
 
 @case(
@@ -331,7 +330,7 @@ async def first_of_all(world: World) -> None:
     peer = await world.connect()
     await subscribed(peer, stock.symbol)
     came = await peer.wait_for("market_data", what=f"the present state of {stock.symbol}")
-    expect_tick(came, world.feed.tick_of(stock))
+    _expect_row(came, world.feed.tick_of(stock))
 
 
 @case(
@@ -387,7 +386,7 @@ async def yesterdays_quote(world: World) -> None:
     await world.until("11:00:12")
     await world.settle()
     for one in (peer, late):
-        expect_tick(_some(one, SPARSE)[-1], world.feed.tick_of(SPARSE))
+        _expect_row(_some(one, SPARSE)[-1], world.feed.tick_of(SPARSE))
 
 
 async def _subscribe_sparse(peer: Peer) -> None:
@@ -406,26 +405,24 @@ def _replies(peer: Peer) -> list[Message]:
     return peer.messages("subscription_response")
 
 
-def _of(message: Message) -> dict[str, object]:
+def _volume(message: Message) -> str:
+    """Return what tells the ticks of a day apart; its type is another case's question."""
     data = message.get("data")
-    return data if isinstance(data, dict) else {}
+    return str(data.get("volume")) if isinstance(data, dict) else ""
+
+
+def _expect_row(message: Message, row: Row) -> None:
+    of = f"volume of {row.stock.symbol} at {row.clock}"
+    expect_equal(_volume(message), str(row.volume), of=of)
 
 
 def _seqs(peer: Peer, stock: Stock, rows: list[Row], *, since: int) -> dict[int, int]:
     """Return seq by the place of its tick on the tape, known by the volume."""
-    places = {row.volume: index for index, row in enumerate(rows)}
+    places = {str(row.volume): index for index, row in enumerate(rows)}
     found: dict[int, int] = {}
     for message in _some(peer, stock, since=since):
         expect_type(message.get("seq"), "an integer", of="seq")
-        volume = _of(message).get("volume")
-        if isinstance(volume, int) and volume in places:
-            found[places[volume]] = message["seq"]
+        if _volume(message) in places:
+            found[places[_volume(message)]] = message["seq"]
     expect_that(found, f"ticks of {stock.symbol} with the volumes of the tape", "others")
     return found
-
-
-def _stock(world: World, symbol: str) -> Stock:
-    found = [stock for stock in world.stocks if stock.symbol == symbol]
-    if not found:
-        raise Inconclusive(f"the target does not name {symbol} among its stocks")
-    return found[0]

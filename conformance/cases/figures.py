@@ -15,7 +15,7 @@ from conformance.expect import (
     expect_type,
 )
 from conformance.peer import Message, Peer
-from conformance.questions import subscribed
+from conformance.questions import stock_of, subscribed
 from conformance.tape import HIGH_BROKEN, HIGH_TOUCHED, LOW_BROKEN, SPARSE, Row, Stock, moment
 from conformance.world import World
 
@@ -229,7 +229,7 @@ async def new_low(world: World) -> None:
 async def new_extreme_told(world: World) -> None:
     """Compare figure and date after both extremes were broken."""
     for (symbol, since), side in ((HIGH_BROKEN, "high"), (LOW_BROKEN, "low")):
-        stock = _stock(world, symbol)
+        stock = stock_of(world, symbol)
         for row, data in await _ticks(world, stock, until="11:00:34", go_back=True):
             if row.clock < since:
                 continue
@@ -252,7 +252,7 @@ async def new_extreme_told(world: World) -> None:
 async def equal_high(world: World) -> None:
     """Play over a tick at the 52-week high."""
     symbol, since = HIGH_TOUCHED
-    ticks = await _ticks(world, _stock(world, symbol), until="11:00:43")
+    ticks = await _ticks(world, stock_of(world, symbol), until="11:00:43")
     expect_that(
         any(row.clock >= since and row.ltp == row.week_52_high for row, _ in ticks),
         "the tick at the 52-week high",
@@ -276,7 +276,7 @@ async def equal_high(world: World) -> None:
 )
 async def next_day(world: World) -> None:
     """Go to the next day, on which the price nears the new high."""
-    stock = _stock(world, HIGH_BROKEN[0])
+    stock = stock_of(world, HIGH_BROKEN[0])
     peer = await world.connect()
     await subscribed(peer, stock.symbol)
     await world.until("11:00:37")
@@ -395,7 +395,7 @@ async def servers_clock(world: World) -> None:
 
 async def _expect_flag(world: World, broken: tuple[str, str], name: str) -> None:
     symbol, since = broken
-    stock = _stock(world, symbol)
+    stock = stock_of(world, symbol)
     peer = await world.connect()
     await subscribed(peer, stock.symbol)
     await world.settle(peer)
@@ -475,10 +475,3 @@ def _data(message: Message) -> Mapping[str, Any]:
 
 def _place(name: str, row: Row) -> str:
     return f"{name} of {row.stock.symbol} at {row.clock}"
-
-
-def _stock(world: World, symbol: str) -> Stock:
-    found = [stock for stock in world.stocks if stock.symbol == symbol]
-    if not found:
-        raise Inconclusive(f"the target does not name {symbol} among its stocks")
-    return found[0]
