@@ -1,0 +1,116 @@
+"""
+What it takes to find an instrument by its token, and by its symbol.
+
+The table is the one that the server ships with, filled up with made-up ones to
+9,000. Beside it stands what a database does that has an index of tokens and
+none of symbols, which is how a look-up by symbol becomes hundreds of times as
+slow as one by token.
+
+It does not show what a whole subscribe takes: that is ``sessions``.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+from streamer.instruments import Instrument, InstrumentTable
+from tests.benchmarks._command import Answer, Goal, at_most, parser, run
+
+INSTRUMENTS = 9_000
+LOOKUPS = 2_000
+SEED = 1
+FIRST_TOKEN = 5_000_000
+
+
+def table() -> InstrumentTable:
+    """Return the server's own table and made-up instruments."""
+    bundled = InstrumentTable.bundled()
+    more = INSTRUMENTS - len(bundled)
+    return bundled.with_instruments(
+        Instrument(
+            segment=1, token=FIRST_TOKEN + i, symbol=f"MADEUP{i}", exchange="NSE", series="EQ"
+        )
+        for i in range(more)
+    )
+
+
+def database(instruments: Sequence[Instrument]) -> sqlite3.Connection:
+    """Return a database with an index of tokens alone."""
+    connection = sqlite3.connect(":memory:")
+    connection.execute("create table instruments (token integer primary key, symbol text)")
+    connection.executemany(
+        "insert or ignore into instruments values (?, ?)",
+        [(each.token, each.symbol) for each in instruments],
+    )
+    return connection
+
+
+def ns_each(find: Callable[[str], object], stocks: Sequence[str], times: int) -> float:
+    """Return the nanoseconds of one look-up, the best of so many times all of them."""
+    best = float("inf")
+    for _ in range(times):
+        began = time.perf_counter_ns()
+        for stock in stocks:
+            find(stock)
+        best = min(best, (time.perf_counter_ns() - began) / len(stocks))
+    return best
+
+
+def measure(rounds: int, *, quick: bool) -> dict[str, float]:
+    """Return the nanoseconds of each way; the ways take turns."""
+    instruments = table()
+    listed = list(instruments)
+    drawn = random.Random(SEED).choices([i for i in listed if i.kind == "equity"], k=LOOKUPS)
+    tokens, symbols = [str(i.token) for i in drawn], [i.symbol for i in drawn]
+    if any(instruments.resolve(stock) is None for stock in (*tokens, *symbols)):
+        raise SystemExit("the table does not know all of its own instruments")
+    with closing(database(listed)) as connection:
+
+        def by(column: str) -> Callable[[str], object]:
+            query = f"select token, symbol from instruments where {column} = ?"
+            return lambda stock: connection.execute(query, (stock,)).fetchone()
+
+        few = 50 if quick else 300
+        ways: dict[str, Callable[[], float]] = {
+            "token": lambda: ns_each(instruments.resolve, tokens, 20),
+            "symbol": lambda: ns_each(instruments.resolve, symbols, 20),
+            "database, token": lambda: ns_each(by("token"), tokens, 3),
+            "database, symbol": lambda: ns_each(by("symbol"), symbols[:few], 1),
+        }
+        found: dict[str, list[float]] = {name: [] for name in ways}
+        for number in range(rounds):
+            order = list(ways)
+            random.Random(number).shuffle(order)
+            for name in order:
+                found[name].append(ways[name]())
+    return {name: statistics.median(times) for name, times in found.items()}
+
+
+def goals(ns: dict[str, float]) -> list[Goal]:
+    """Return what is wanted, and what was measured of it."""
+    ratio = max(ns["token"], ns["symbol"]) / min(ns["token"], ns["symbol"])
+    return [at_most("look-up by token and by symbol, of each other", 1.3, ratio)]
+
+
+def show(answer: Answer) -> None:
+    """Print the table."""
+    print(f"\n{'by':<20}{'ns':>12}")
+    for name, ns in answer["ns"].items():
+        print(f"{name:<20}{ns:>12,.0f}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, and print it."""
+    options = parser("lookup", __doc__).parse_args(arguments)
+
+    def measure_all() -> Answer:
+        found = measure(options.rounds, quick=options.quick)
+        return {"ns": found, "goals": goals(found)}
+
+    told = {"instruments": INSTRUMENTS, "look-ups": LOOKUPS, "rounds": options.rounds}
+    return run(options, told, measure_all, show)
