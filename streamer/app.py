@@ -30,6 +30,7 @@ from streamer.config import Config
 from streamer.connection import HubSettings
 from streamer.errors import OdinError, StoreError
 from streamer.hub import Hub
+from streamer.ist import ist_datetime
 from streamer.journal import Event, Journal
 from streamer.loading import trading_calendar
 from streamer.odin.framing import Dialect
@@ -134,6 +135,7 @@ class _App:
     ) -> None:
         self._config = config
         self._hub = hub
+        self._now = now
         self._desk = desk
         self._journal = Journal(self._emit if config.events else None)
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
@@ -146,7 +148,9 @@ class _App:
             feed_stats=lambda: self._upstream.stats(),
             journal=self._journal,
             access=access,
-            admin=Admin(config.admin_token, self._reload) if config.admin_token else None,
+            admin=Admin(config.admin_token, self._reload, self._halt, self._resume)
+            if config.admin_token
+            else None,
             now=now,
         )
         self._reloader = Reloader(
@@ -257,6 +261,24 @@ class _App:
         except OdinError as error:
             _logger.error("tokens and instruments stay as they were: %s", error)
             raise
+
+    def _halt(self, until: str | None) -> Mapping[str, object]:
+        halt = self._hub.hours.halt(self._now(), until)
+        told = {
+            "phase": "halted",
+            "since": ist_datetime(halt.begin),
+            "until": None if until is None else ist_datetime(halt.end),
+        }
+        _logger.warning(
+            "the operator says that the market is halted, until %s",
+            f"{told['until']} IST" if until is not None else "it resumes",
+        )
+        return told
+
+    def _resume(self) -> Mapping[str, object]:
+        phase = self._hub.hours.resume(self._now())
+        _logger.info("the operator says that the market is not halted; it is %s", phase)
+        return {"phase": phase}
 
     def _emit(self, event: Event) -> None:
         try:

@@ -158,8 +158,8 @@ def cli() -> None:
 @_option("--tokens", "File of access tokens; without it everybody may connect.", type=_FILE)
 @_option(
     "--admin-token",
-    "Token that POST /api/admin/reload asks for; without it there is no such door. Better set in "
-    "the environment, where other users of the machine do not see it.",
+    "Token that POST /api/admin/reload, halt and resume ask for; without it there is no such door. "
+    "Better set in the environment, where other users of the machine do not see it.",
 )
 @_option(
     "--closed-policy",

@@ -55,6 +55,11 @@ def calendar_gap(hub: Hub, time: int) -> str | None:
     )
 
 
+def calendar_notice(hub: Hub, time: int) -> str | None:
+    """Return that the calendar ends soon after the market's date, if it does."""
+    return hub.hours.calendar.notice(ist_date(time))
+
+
 def _reference(hub: Hub) -> dict[str, object]:
     reference = hub.reference()
     wanting = () if reference is None else reference.wanting
@@ -84,6 +89,9 @@ def _calendar(hub: Hub, time: int | None) -> dict[str, object]:
     if time is None:
         return _check(None, **about)
     today = ist_date(time)
+    notice = calendar_notice(hub, time)
+    if notice is not None:
+        about["warning"] = notice
     return _check(
         calendar_gap(hub, time),
         **about,

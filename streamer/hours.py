@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
-from streamer.calendar import Halt, Session, StockPhase, TradingCalendar
+from streamer.calendar import Halt, Phase, Session, StockPhase, TradingCalendar
 from streamer.clock import FeedClock, Move, WallClock
 from streamer.errors import RequestError
 from streamer.ist import NS_PER_DAY, ist_clock, ist_date, ist_datetime, ist_midnight, ist_ns
@@ -113,9 +113,11 @@ class MarketHours:
         self._halts = (halt,)
         return halt
 
-    def resume(self) -> None:
-        """Take the operator's word that trading goes on; without a halt, nothing changes."""
+    def resume(self, now: int) -> Phase | Literal["waiting"]:
+        """Take the operator's word that the market is not halted; return its phase then."""
         self._halts = ()
+        time = self.clock.read(now)
+        return "waiting" if time is None else self.calendar.phase(time)
 
     def stock_phase(self, *, derivatives: bool) -> StockPhase | None:
         """Return the phase of the stocks with or without derivatives; None before any time."""

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 
 from streamer.calendar import Session
-from streamer.health import calendar_gap
+from streamer.health import calendar_gap, calendar_notice
 from streamer.hub import Hub, UpstreamState
 from streamer.ist import IST_OFFSET_NS, NS_PER_DAY, ist_datetime
 
@@ -85,6 +85,11 @@ class Journal:
             return
         day = (time + IST_OFFSET_NS) // NS_PER_DAY
         if day != self._day:
+            # Once, when the server starts; and the date of a replay says nothing of today.
+            if self._day is None and hub.hours.clock.kind == "wall":
+                notice = calendar_notice(hub, time)
+                if notice is not None:
+                    _logger.warning("%s", notice)
             self._day = day
             gap = calendar_gap(hub, time)
             if gap is not None:

@@ -28,7 +28,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import CONNECTING, OPEN
 
 from streamer.access import AccessList, digest_token
-from streamer.admin import RELOAD_PATH, Admin
+from streamer.admin import ADMIN_PATHS, Admin
 from streamer.clients import ClientChanges
 from streamer.connection import Connection, Refusal
 from streamer.errors import StoreError
@@ -383,8 +383,8 @@ class StreamServer:
         assert isinstance(socket, StreamSocket)
         path, query = split_target(request.path)
         headers = request.headers
-        if path == RELOAD_PATH and self._admin is not None:
-            return self._admin.answer(request.method, headers)
+        if path in ADMIN_PATHS and self._admin is not None:
+            return self._admin.answer(request.method, path, query, headers)
         if path == QUOTES_PATH:
             return self._answer_quotes(request.method, query, headers)
         if path != STREAM_PATH:

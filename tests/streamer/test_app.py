@@ -390,6 +390,40 @@ async def test_a_reload_changes_everything_or_nothing(tmp_path: Path) -> None:
             assert (await alice.rest())[1] == 4503
 
 
+async def test_the_operator_halts_the_market(tmp_path: Path) -> None:
+    """S-7: a client that asks hears of it, and the feed's updates reach it all the same (H-1)."""
+    headers = {"Authorization": "Bearer admin-secret"}
+    environ = {"ODIN_STREAMER_ADMIN_TOKEN": "admin-secret"}
+    async with FeedPeer(time=at("11:05")) as feed:
+        async with Program(tmp_path, *FEED_CLOCK, upstream=feed.url, environ=environ) as program:
+            async with program.client() as client:
+                await client.next()
+                await client.subscribe("RELIANCE")
+                await feed.wait_for_interest(RELIANCE)
+                status, answer = await program.http("/api/admin/halt?until=12:05", headers, "POST")
+                assert (status, answer) == (
+                    200,
+                    {
+                        "status": "success",
+                        "phase": "halted",
+                        "since": "2025-09-04 11:05:00",
+                        "until": "2025-09-04 12:05:00",
+                    },
+                )
+                reply = await client.ask({"action": "market_status"})
+                assert reply["data"]["phase"] == "halted"
+                assert reply["data"]["market_open"] is True
+                feed.send(touchline(RELIANCE, lut=at("11:06")))
+                assert (await client.until("market_data"))["symbol"] == "RELIANCE"
+                status, answer = await program.http("/api/admin/halt?until=11", headers, "POST")
+                assert (status, answer["code"]) == (400, "invalid_request")
+                status, answer = await program.http("/api/admin/resume", headers, "POST")
+                assert (status, answer) == (200, {"status": "success", "phase": "open"})
+                reply = await client.ask({"action": "market_status"})
+                assert reply["data"]["phase"] == "open"
+        assert "WARNING the operator says that the market is halted" in program.log
+
+
 async def test_a_key_in_the_environment_reaches_the_feed_and_no_log(tmp_path: Path) -> None:
     """Credentials need not stand on a command line, and are never logged."""
     environ = {

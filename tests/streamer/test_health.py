@@ -61,6 +61,17 @@ def test_a_day_outside_the_calendar() -> None:
     assert checks["calendar"]["days_left"] < 0
 
 
+def test_a_calendar_that_ends_soon_is_well_and_says_so() -> None:
+    """The operator has weeks to get the next one: a warning, and the server stays ready."""
+    ready, checks = report(desk_at("10:00"))
+    assert ready
+    assert checks["calendar"]["ok"] is True
+    assert checks["calendar"]["days_left"] == 38
+    assert checks["calendar"]["warning"].startswith("the calendar ends on 2026-12-31, in 38 days")
+    _, checks = report(desk_at("10:00", date(2026, 11, 13)))
+    assert "warning" not in checks["calendar"]
+
+
 def test_the_last_covered_day_is_well() -> None:
     """The gap begins with the first day that is not covered, not before."""
     desk = desk_at("10:00")

@@ -71,7 +71,7 @@ def test_the_operator_halts_the_market_and_resumes_it() -> None:
     assert told(hours, "11:05") == ("open", "open", True)
     assert hours.halt(at("11:05", MONDAY)).end == at("00:00", MONDAY) + NS_PER_DAY
     assert told(hours, "11:06") == ("halted", "halted", True)
-    hours.resume()
+    assert hours.resume(at("11:07", MONDAY)) == "open"
     assert told(hours, "11:07") == ("open", "open", True)
 
 
@@ -120,6 +120,7 @@ def test_no_halt_before_the_feed_tells_a_time() -> None:
     """H-5: there is no day that could be halted."""
     with pytest.raises(RequestError, match="closed at no time yet"):
         MarketHours(CALENDAR, FeedClock()).halt(at("11:00", MONDAY))
+    assert MarketHours(CALENDAR, FeedClock()).resume(at("11:00", MONDAY)) == "waiting"
 
 
 @given(st.lists(st.integers(0, 5 * NS_PER_DAY // SECOND), min_size=1).map(sorted))

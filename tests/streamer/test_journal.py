@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from streamer.clock import WallClock
+from streamer.clock import FeedClock, WallClock
 from streamer.journal import Event, Journal
 from tests.streamer.desk import Desk, at, touchline
 
@@ -66,6 +66,30 @@ def test_each_day_beyond_the_calendar_is_warned_of_once(caplog: pytest.LogCaptur
         journal.look_at(desk.hub)
     warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert [day in text for day, text in zip(("2031-01-06", "2031-01-07"), warnings, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("clock", "day", "warnings"),
+    [
+        (WallClock(), date(2026, 11, 23), 1),
+        (WallClock(), date(2026, 11, 13), 0),
+        (FeedClock(), date(2026, 11, 23), 0),
+    ],
+)
+def test_a_server_that_starts_shortly_before_the_calendar_ends_says_so(
+    caplog: pytest.LogCaptureFixture, clock: WallClock | FeedClock, day: date, warnings: int
+) -> None:
+    """Once, and not in a replay: the date of a recording says nothing of today."""
+    desk = Desk(clock=clock, now=at("08:00", day))
+    desk.tell_time("08:00", day)
+    journal = Journal()
+    for hours in (0, 23, 24):
+        desk.pass_time(hours * 3600)
+        journal.look_at(desk.hub)
+    told = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert ["the calendar ends on 2026-12-31, in 38 days" in text for text in told] == [
+        True
+    ] * warnings
 
 
 def test_a_suspicious_opening_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
