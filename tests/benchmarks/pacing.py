@@ -7,12 +7,15 @@ program's own figure, from when an update was due to when it was handed to the
 socket. Lateness at the client is measured here, when the client's library
 hands the message over: feed, sockets, streaming server and client together.
 
-It is measured twice: with a client of the feed itself, and with one of the
-streaming server, whose process then shares the machine with the feed.
+It is measured beside a timer that only wakes up at such moments, which no
+program can beat on this machine at that time, and twice: with a client of the
+feed itself, and with one of the streaming server, whose process then shares
+the machine with the feed.
 
 It does not show bursts (the opening second of a day), many clients, or a
 network. On two cores three processes are in each other's way, and so is
-whatever else runs.
+whatever else runs; on a virtual machine its host stops all of it for some
+milliseconds now and then, and one per cent of that is in the p99.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ from typing import Any
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from simulator.timer import DeadlineTimer
 from tests.benchmarks._machine import describe, machine, quantile
 from tests.simulator.feed_client import FeedClient
 from tests.simulator.tapes import OPEN, write_tape
@@ -45,6 +49,7 @@ FIRST_TOKEN = 900_000
 SEED = 1
 MS = 1_000_000
 CLIENTS = ("feed", "streamer")
+BARE = "bare timer"
 
 Arrivals = list[tuple[int, int]]
 """(number of the update, UNIX nanoseconds of its arrival)"""
@@ -104,6 +109,15 @@ def processor_s(pid: int) -> float:
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
+def stolen_s() -> float:
+    """Return how long the machine's host has run others instead of it; NaN if not told."""
+    try:
+        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+        return int(fields[8]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError):
+        return math.nan
+
+
 async def core_share(pid: int) -> float:
     """Follow a process until cancelled; return how much of a core it takes, NaN if not told."""
     looks: list[tuple[float, float]] = []
@@ -139,7 +153,9 @@ async def measure(
             raise SystemExit("the replay did not start")
     url = found[1].decode()
     following = asyncio.create_task(core_share(process.pid))
+    stolen = stolen_s()
     arrivals = await (take_from_streamer(url) if through_streamer else take_from_feed(url))
+    stolen = stolen_s() - stolen
     following.cancel()
     await process.communicate()
     report = json.loads(report_path.read_text())
@@ -159,7 +175,33 @@ async def measure(
             "max": late[-1] / MS,
         },
         "feed_core_share": await following,
+        "stolen_share": stolen / options.seconds,
     }
+
+
+async def measure_bare_timer(options: argparse.Namespace) -> dict[str, Any]:
+    """Only wake up when updates would be due, and note how late that is."""
+    draw = random.Random(SEED)
+    length = options.seconds * 10**9
+    begin = time.monotonic_ns() + 100 * MS
+    count = options.rate * options.seconds
+    due = sorted(begin + draw.randrange(length) for _ in range(count))
+    late: list[int] = []
+    timer = DeadlineTimer()
+    stolen = stolen_s()
+    while len(late) < count:
+        await timer.wait_until(due[len(late)])
+        now = time.monotonic_ns()
+        while len(late) < count and due[len(late)] <= now:
+            late.append(now - due[len(late)])
+    timer.close()
+    late.sort()
+    found = {
+        "p50": quantile(late, 0.5) / MS,
+        "p99": quantile(late, 0.99) / MS,
+        "max": late[-1] / MS,
+    }
+    return {"wake_ms": found, "stolen_share": (stolen_s() - stolen) / options.seconds}
 
 
 def medians(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -176,8 +218,9 @@ def medians(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def measure_all(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Return the medians for each kind of client; the kinds take turns."""
     kinds = [options.client] if options.client else list(CLIENTS)
-    rounds: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
+    rounds: dict[str, list[dict[str, Any]]] = {kind: [] for kind in (*kinds, BARE)}
     for _ in range(options.rounds):
+        rounds[BARE].append(asyncio.run(measure_bare_timer(options)))
         for kind in kinds:
             with tempfile.TemporaryDirectory() as directory:
                 through = kind == "streamer"
@@ -232,9 +275,18 @@ def main(arguments: Sequence[str]) -> int:
         f"{options.rate:,} updates/s at random times for {options.seconds} s, {INSTRUMENTS}"
         f" instruments, 1x; medians of {options.rounds} runs; every update received"
     )
+    bare = figures.pop(BARE)
+    stolen = bare["stolen_share"]
+    print(f"\na timer that does nothing else (the host took {stolen:.1%} of a core away)")
+    row = bare["wake_ms"]
+    print(f"{'late by, ms':<21}{'p50':>9}{'p99':>9}{'max':>9}")
+    print(f"{'at the wake-up':<21}{row['p50']:>9.3f}{row['p99']:>9.3f}{row['max']:>9.3f}")
     for kind, found in figures.items():
         share = found["feed_core_share"]
-        print(f"\nwith one client of the {kind} (the feed takes {share:.0%} of a core)")
+        print(
+            f"\nwith one client of the {kind} (the feed takes {share:.0%} of a core;"
+            f" the host took {found['stolen_share']:.1%} of one away)"
+        )
         print(f"{'late by, ms':<21}{'p50':>9}{'p99':>9}{'max':>9}")
         for name, key in (("at the feed's write", "write_ms"), ("at the client", "client_ms")):
             row = found[key]
