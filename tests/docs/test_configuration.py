@@ -10,7 +10,7 @@ from typing import Any
 import click
 import pytest
 
-from streamer import hub, server
+from streamer import answers, hub, server, speaker
 from streamer.cli import serve
 from streamer.config import Config, read_options
 from streamer.health import health
@@ -102,8 +102,8 @@ def test_the_close_codes_are_the_real_ones() -> None:
         server.INTERNAL_ERROR,
         server.SERVICE_RESTART,
         server.ACCESS_REVOKED,
-        hub.SLOW_CONSUMER,
-        hub.RATE_LIMIT_ABUSED,
+        speaker.SLOW_CONSUMER,
+        answers.RATE_LIMIT_ABUSED,
         hub.SESSION_REPLACED,
     }
     assert shown == ours | {1009}

@@ -8,8 +8,8 @@ import pytest
 
 from streamer.clock import WallClock
 from streamer.connection import HubSettings
-from streamer.hub import SLOW_CONSUMER
 from streamer.odin.messages import LogonAnswer
+from streamer.speaker import SLOW_CONSUMER
 from tests.streamer.desk import (
     RELIANCE,
     SBIN,
