@@ -71,7 +71,7 @@ class Quote:
         locator = "100" if locator.strip("0") == "" else locator
         if locator not in LOCATORS or not int(figures[LTP]):
             return False
-        if said == self.said and broken("unchanged-updates-dropped"):
+        if said | {LUT: ""} == self.said | {LUT: ""} and broken("unchanged-updates-dropped"):
             return False
         before, self._now = self._now, {tag: int(value) for tag, value in figures.items()}
         self._told = read_time(said.get(LUT, "")) or read_time(said.get(LTT, "")) or now
