@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,13 +52,15 @@ def serving(folder: Path, *more: str, feed: str = NO_FEED, count: int = 0) -> It
         for line in process.stdout:
             event = json.loads(line)
             if event["event"] == "listening":
-                yield Running(process, event["port"])
                 break
         else:
             raise SystemExit("the server did not start")
+        # It tells of each client; somebody must read that.
+        threading.Thread(target=process.stdout.read, daemon=True).start()
+        yield Running(process, event["port"])
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
 def write_instruments(path: Path, count: int) -> None:
