@@ -52,7 +52,7 @@ class Feed:
         scale: float = 1.0,
     ) -> None:
         self.tape = tape
-        self.now = tape.rows[0].ts
+        self.now = tape.rows[0].ts if tape.rows else 0
         """The market's time, nanoseconds since 1970, as far as the suite moved it."""
         self._target = target
         self._path = path
