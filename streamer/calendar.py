@@ -103,14 +103,22 @@ class TradingDay(msgspec.Struct, frozen=True):
         return f"{', '.join(spans)} IST" if spans else ""
 
     def as_json_dict(self) -> dict[str, object]:
-        """Return the day as the calendar command prints it; ``confirmed`` only where false."""
+        """Return the day as the calendar command prints it; what it has not is left out."""
         told: dict[str, object] = {
             "date": self.date.isoformat(),
             "kind": self.kind,
             "sessions": [[ist_clock(span.open), ist_clock(span.close)] for span in self.sessions],
             "known": self.known,
         }
-        return told if self.confirmed else told | {"confirmed": False}
+        if not self.confirmed:
+            told["confirmed"] = False
+        if self.name:
+            told["name"] = self.name
+        if self.halts:
+            told["halts"] = [[ist_clock(halt.begin), ist_clock(halt.end)] for halt in self.halts]
+        if self.settlement_holiday:
+            told["settlement_holiday"] = self.settlement_holiday
+        return told
 
 
 class CalendarTable(msgspec.Struct, frozen=True):

@@ -8,16 +8,15 @@ imported by the command that needs it.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
+from streamer.calendar_command import calendar as calendar_command
 from streamer.config import Config, parse_duration, read_options
 from streamer.eod_command import eod as eod_group
 from streamer.errors import ConfigError, OdinError
@@ -38,13 +37,6 @@ Examples:
 Every option can be set in the environment too, --request-rate as
 ODIN_STREAMER_REQUEST_RATE, and in the file of --config, as request_rate. The
 command line goes before the environment, that before the file.
-"""
-
-CALENDAR_EXAMPLES: Final = """
-\b
-Examples:
-  odin-streamer calendar 2025-10-21
-  odin-streamer calendar 2025-10-20 2025-10-21 2025-10-22 --json
 """
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -248,34 +240,7 @@ def serve(**options: Any) -> None:
     sys.exit(status)
 
 
-@cli.command(epilog=CALENDAR_EXAMPLES)
-@click.argument(
-    "dates", nargs=-1, required=True, metavar="DATE...", type=click.DateTime(["%Y-%m-%d"])
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array, for programs.")
-@click.option("--calendar", type=_FILE, help="TOML file of more trading days.")
-def calendar(dates: tuple[Any, ...], as_json: bool, calendar: Path | None) -> None:
-    """Show when the market is open on each DATE (YYYY-MM-DD), in Indian Standard Time."""
-    from streamer.loading import trading_calendar
-
-    try:
-        trading = trading_calendar(calendar)
-    except OdinError as error:
-        raise click.ClickException(str(error)) from error
-    days = [trading.day(date(moment.year, moment.month, moment.day)) for moment in dates]
-    if as_json:
-        click.echo(json.dumps([day.as_json_dict() for day in days], separators=(",", ":")))
-        return
-    for day in days:
-        remarks = [day.name] if day.name else []
-        if not day.known:
-            remarks.append("outside the calendar: the weekday rule, no holiday is known")
-        if not day.confirmed:
-            remarks.append("hours not confirmed")
-        line = f"{day.date}  {day.date:%a}  {day.kind:<8}  {day.hours or 'closed':<36}"
-        click.echo(f"{line}  {'; '.join(remarks)}".rstrip())
-
-
+cli.add_command(calendar_command)
 cli.add_command(eod_group)
 cli.add_command(instruments_group)
 

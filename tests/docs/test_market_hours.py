@@ -8,6 +8,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import get_args
 
+from click.testing import CliRunner
+
 import streamer.calendar
 from streamer.calendar import (
     MAX_CLOSED_DAYS,
@@ -17,6 +19,7 @@ from streamer.calendar import (
     TradingCalendar,
 )
 from streamer.calendar_files import parse_calendar
+from streamer.cli import cli
 
 PAGE = (Path(__file__).parents[2] / "docs" / "market-hours.md").read_text(encoding="utf-8")
 BUNDLED = TradingCalendar.bundled()
@@ -57,11 +60,13 @@ def test_the_example_of_an_override_can_be_used() -> None:
 
 
 def test_the_example_of_the_command_is_what_the_calendar_tells() -> None:
-    """Each object of the example is the bundled calendar's for its date, key by key."""
+    """Each object of the example is what is printed for its date, key by key."""
     [text] = blocks("json")
-    for told in json.loads(text):
-        day = BUNDLED.day(date.fromisoformat(told["date"]))
-        assert list(told.items()) == list(day.as_json_dict().items())
+    example = json.loads(text)
+    result = CliRunner().invoke(cli, ["calendar", "--json", *(day["date"] for day in example)])
+    assert [list(day.items()) for day in json.loads(result.output)] == [
+        list(day.items()) for day in example
+    ]
 
 
 def test_the_table_of_special_days_is_complete() -> None:

@@ -249,11 +249,11 @@ def test_the_market_stays_open_in_a_halt() -> None:
     [("2026-04-01", "Annual bank closing"), ("2025-09-08", "Id-E-Milad"), ("2026-04-02", "")],
 )
 def test_a_settlement_holiday_trades(day: str, occasion: str) -> None:
-    """Money and shares rest, the market does not; the day is told as any other."""
+    """Money and shares rest, the market does not."""
     found = BUNDLED.day(date.fromisoformat(day))
     assert (found.kind, found.hours, found.known) == ("trading", "09:15 - 15:30 IST", True)
     assert found.settlement_holiday == occasion
-    assert "settlement" not in str(found.as_json_dict())
+    assert found.as_json_dict().get("settlement_holiday", "") == occasion
 
 
 def test_the_end_of_the_calendar_is_told_in_time() -> None:
@@ -325,10 +325,14 @@ def test_hours_show_seconds_where_there_are_any() -> None:
                 "kind": "special",
                 "sessions": [["09:15:00", "11:40:00"], ["15:45:00", "17:00:00"]],
                 "known": True,
+                "name": "Halt of NSE after a telecom failure, hours extended",
             },
         ),
         ("2025-09-06", {"kind": "weekend", "sessions": [], "known": True}),
-        ("2026-11-24", {"kind": "holiday", "sessions": [], "known": True}),
+        (
+            "2026-11-24",
+            {"kind": "holiday", "sessions": [], "known": True, "name": "Guru Nanak Jayanti"},
+        ),
         (
             "2026-11-08",
             {
@@ -336,6 +340,16 @@ def test_hours_show_seconds_where_there_are_any() -> None:
                 "sessions": [["18:15:00", "19:15:00"]],
                 "known": True,
                 "confirmed": False,
+                "name": "Diwali Laxmi Pujan",
+            },
+        ),
+        (
+            "2020-03-23",
+            {
+                "kind": "trading",
+                "sessions": [["09:15:00", "15:30:00"]],
+                "known": True,
+                "halts": [["09:58:00", "10:58:00"]],
             },
         ),
         (
@@ -345,7 +359,7 @@ def test_hours_show_seconds_where_there_are_any() -> None:
     ],
 )
 def test_a_day_as_the_calendar_command_prints_it(day: str, told: dict[str, object]) -> None:
-    """Date, kind, sessions and known are there always, confirmed only where it is false."""
+    """Date, kind, sessions and known are there always, the rest where there is something to say."""
     assert BUNDLED.day(date.fromisoformat(day)).as_json_dict() == {"date": day, **told}
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
@@ -138,7 +136,6 @@ def test_a_bad_file_is_wrong_usage(tmp_path: Path, text: str, problem: str) -> N
         ("serve", *UPSTREAM, "--nonsense"),
         ("serve", *UPSTREAM, "--config", "/no/such/file.toml"),
         ("calendar",),
-        ("calendar", "21-10-2025"),
         ("nonsense",),
     ],
 )
@@ -178,70 +175,6 @@ def test_version() -> None:
     result = invoke("--version")
     assert result.exit_code == 0
     assert result.output.startswith("odin-streamer, version ")
-
-
-def dates(*args: str) -> Any:
-    """Return what the calendar command prints as JSON."""
-    result = invoke("calendar", "--json", *args)
-    assert result.exit_code == 0, result.output
-    return json.loads(result.output)
-
-
-def test_the_calendar_is_printed_as_one_array() -> None:
-    """One object for each date, in the order asked for."""
-    assert dates("2025-09-04", "2025-09-06", "2025-10-21", "2027-01-01") == [
-        {
-            "date": "2025-09-04",
-            "kind": "trading",
-            "sessions": [["09:15:00", "15:30:00"]],
-            "known": True,
-        },
-        {"date": "2025-09-06", "kind": "weekend", "sessions": [], "known": True},
-        {
-            "date": "2025-10-21",
-            "kind": "muhurat",
-            "sessions": [["13:45:00", "14:45:00"]],
-            "known": True,
-        },
-        {
-            "date": "2027-01-01",
-            "kind": "trading",
-            "sessions": [["09:15:00", "15:30:00"]],
-            "known": False,
-        },
-    ]
-
-
-def test_unconfirmed_hours_say_so() -> None:
-    """Customary hours are no promise."""
-    [day] = dates("2026-11-08")
-    assert day["confirmed"] is False
-    assert day["sessions"] == [["18:15:00", "19:15:00"]]
-
-
-def test_the_calendar_is_printed_for_people() -> None:
-    """A line for each date."""
-    result = invoke("calendar", "2025-09-04", "2025-09-06", "2027-01-01")
-    lines = result.output.splitlines()
-    assert [line.split()[:3] for line in lines] == [
-        ["2025-09-04", "Thu", "trading"],
-        ["2025-09-06", "Sat", "weekend"],
-        ["2027-01-01", "Fri", "trading"],
-    ]
-    assert "closed" in lines[1]
-    assert "outside the calendar" in lines[2]
-
-
-def test_the_calendar_takes_a_file(tmp_path: Path) -> None:
-    """More days can be tried out before the server gets them."""
-    path = tmp_path / "days.toml"
-    path.write_text('[[holiday]]\ndate = 2025-09-04\nname = "Late"\nsource = "a circular"\n')
-    [day] = dates("2025-09-04", "--calendar", str(path))
-    assert day["kind"] == "holiday"
-    path.write_text("nonsense")
-    result = invoke("calendar", "2025-09-04", "--calendar", str(path))
-    assert result.exit_code == 1
-    assert "days.toml" in result.output
 
 
 @pytest.mark.parametrize("module", ["streamer", "streamer.cli"])
