@@ -33,7 +33,7 @@ from streamer.ist import NS_PER_SECOND, ist_clock, ist_date, ist_datetime, ist_m
 from streamer.loading import instrument_table
 from streamer.odin.connection import MAX_INSTRUMENTS
 from streamer.odin.framing import Dialect
-from streamer.odin.messages import ServerMessage
+from streamer.odin.messages import FeedMessage
 from streamer.upstream import Upstream, UpstreamSettings
 
 __all__ = ["RecordOptions", "run"]
@@ -217,7 +217,7 @@ class _Recorder:
             return STATUS_FAILED
         return STATUS_RECORDED
 
-    def _take(self, messages: list[ServerMessage]) -> None:
+    def _take(self, messages: list[FeedMessage]) -> None:
         self._transcript.take(messages, time.time_ns())
         if self._transcript.pending >= MAX_PENDING_ROWS:
             self._store()

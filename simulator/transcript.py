@@ -19,7 +19,7 @@ import msgspec
 from simulator.columns import MAX_PRICE, MAX_QUANTITY, UNTOLD
 from streamer.clock import MAX_STEP_NS, PLAUSIBLE_NS, FeedClock, Move
 from streamer.ist import NS_PER_DAY, NS_PER_SECOND, ist_date, ist_datetime, ist_ns
-from streamer.odin.messages import BestFive, Logoff, LogonAnswer, ServerMessage, Touchline
+from streamer.odin.messages import BestFive, Logoff, LogonAnswer, FeedMessage, Touchline
 from streamer.odin.tags import InstrumentKey
 
 PRICES: Final = (
@@ -151,7 +151,7 @@ class Transcript:
         if self.simulated is not None:
             self._away = why or "the connection was lost"
 
-    def take(self, messages: Sequence[ServerMessage], now: int) -> None:
+    def take(self, messages: Sequence[FeedMessage], now: int) -> None:
         """
         Make rows of messages.
 
@@ -179,7 +179,7 @@ class Transcript:
         if now >= self._until + _LATE_NS:
             self._end_at_until()
 
-    def _hear(self, message: ServerMessage, now: int) -> None:
+    def _hear(self, message: FeedMessage, now: int) -> None:
         """Take in what is about the feed itself."""
         before = self._clock.read(now)
         move = self._clock.observe(message)

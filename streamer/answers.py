@@ -174,7 +174,7 @@ class Answers:
             data["snapshots"] = [
                 msgspec.Raw(quote.data())
                 for quote in quotes
-                if quote is not None and quote.touchline is not None
+                if quote is not None and quote.tick is not None
             ]
         self._reply(
             connection,

@@ -34,7 +34,7 @@ from streamer.ist import ist_datetime
 from streamer.journal import Event, Journal
 from streamer.loading import trading_calendar
 from streamer.odin.framing import Dialect
-from streamer.odin.messages import Logoff, ServerMessage
+from streamer.odin.messages import FeedMessage, Logoff
 from streamer.reference_desk import ReferenceDesk
 from streamer.reloading import Reloaded, Reloader, read_instruments
 from streamer.server import ServerSettings, StreamServer
@@ -164,7 +164,7 @@ class _App:
             on_messages=self._take,
             on_state=self._server.upstream,
             interest=hub.interest,
-            brief=True,
+            ticks=True,
             settings=UpstreamSettings(
                 dialect=Dialect(config.upstream_dialect),
                 mute_after_s=MUTE_AFTER_S[config.clock],
@@ -213,7 +213,7 @@ class _App:
         if not self._ending.done():
             self._ending.set_result(ending)
 
-    async def _take(self, messages: Sequence[ServerMessage]) -> None:
+    async def _take(self, messages: Sequence[FeedMessage]) -> None:
         if self._config.lossless:
             await self._server.ready_for_feed()
         self._server.feed(messages)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 
-from streamer.odin.messages import Heartbeat, LogonAnswer, ServerMessage
+from streamer.odin.messages import FeedMessage, Heartbeat, LogonAnswer
 
 MAX_STEP_NS = 60 * 1_000_000_000
 
@@ -36,7 +36,7 @@ class WallClock:
         """Return market time, UNIX nanoseconds, which is ``now`` itself."""
         return now
 
-    def observe(self, message: ServerMessage) -> Move:
+    def observe(self, message: FeedMessage) -> Move:
         """Ignore ``message``: nothing that a feed says moves this clock."""
         return Move.NONE
 
@@ -61,7 +61,7 @@ class FeedClock:
         """Return market time, UNIX nanoseconds; None before the feed has told one."""
         return self._time
 
-    def observe(self, message: ServerMessage) -> Move:
+    def observe(self, message: FeedMessage) -> Move:
         """Move the clock as ``message`` allows, and tell how it moved."""
         told = message.sent
         if told == self._time or told not in PLAUSIBLE_NS:

@@ -13,7 +13,7 @@ from streamer.calendar import Halt, Phase, Session, StockPhase, TradingCalendar
 from streamer.clock import FeedClock, Move, WallClock
 from streamer.errors import RequestError
 from streamer.ist import NS_PER_DAY, ist_clock, ist_date, ist_datetime, ist_midnight, ist_ns
-from streamer.odin.messages import ServerMessage
+from streamer.odin.messages import FeedMessage
 
 CLASSIC_HOURS: Final = "09:15 - 15:30 IST"
 
@@ -57,7 +57,7 @@ class MarketHours:
         """When the machine's clock itself opens or closes the market; None if it never does."""
         return self._next_change if self.clock.kind == "wall" else None
 
-    def observe(self, message: ServerMessage) -> Move:
+    def observe(self, message: FeedMessage) -> Move:
         """Let the clock read a message of the feed; call :meth:`pass_time` if it moved."""
         move = self.clock.observe(message)
         if move is Move.BACK:

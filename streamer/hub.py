@@ -30,7 +30,7 @@ from streamer.connection import Connection, HubSettings, Refusal, seconds
 from streamer.hours import MarketHours
 from streamer.instruments import InstrumentTable
 from streamer.interest import Interest
-from streamer.odin.messages import LogonAnswer, ServerMessage, Touchline
+from streamer.odin.messages import FeedMessage, LogonAnswer, Tick, Touchline, tick_of
 from streamer.odin.tags import InstrumentKey
 from streamer.outbox import text_frame
 from streamer.protocol import FEATURES, INSTRUCTIONS
@@ -150,7 +150,7 @@ class Hub:
     def lacks(self, keys: Iterable[InstrumentKey]) -> bool:
         """Return whether the feed has told nothing yet of one of the instruments."""
         quotes = (self._quotes.get(key) for key in keys)
-        return any(quote is None or quote.touchline is None for quote in quotes)
+        return any(quote is None or quote.tick is None for quote in quotes)
 
     def reference(self) -> SessionReference | None:
         """Return the reference data of the present session or the next; None before any time."""
@@ -342,14 +342,19 @@ class Hub:
 
     # --- the feed
 
-    def feed(self, messages: Sequence[ServerMessage], now: int) -> None:
+    def feed(self, messages: Sequence[FeedMessage], now: int) -> None:
         """Take what the feed sent, in its order: time, market hours, quotes."""
         self._pass_time(now)
         hours = self.hours
         observed = 0
+        ticks: list[Tick] = []
+        """Those that came since the clock was last looked at: nearly all are of one second."""
         for message in messages:
-            # Nearly all are of the same second as the one before, which moved the clock if need be.
-            if message.sent != observed or not isinstance(message, Touchline):
+            if isinstance(message, Touchline):
+                message = tick_of(message)
+            if message.sent != observed or not isinstance(message, Tick):
+                self._publish(ticks, now)
+                ticks.clear()
                 observed = message.sent
                 move = hours.observe(message)
                 if move is not Move.NONE:
@@ -357,13 +362,12 @@ class Hub:
                         for quote in self._quotes.values():
                             quote.begin_day_anew()
                     self._pass_time(now)
-            if isinstance(message, Touchline):
-                if hours.time is not None:
-                    self._last_tick_at = now
-                    self._publish(message, hours.time)
+            if isinstance(message, Tick):
+                ticks.append(message)
             elif isinstance(message, LogonAnswer) and message.accepted:
                 self._feed_is_simulated = message.simulated
                 self._awaiting_state = set(self._interest.wanted())
+        self._publish(ticks, now)
 
     def upstream(self, state: UpstreamState, now: int) -> None:
         """Note how the connection to the feed fares."""
@@ -477,42 +481,47 @@ class Hub:
                     connection, "market_status", "info", message=change.message, data=data
                 )
 
-    def _publish(self, touchline: Touchline, time: int) -> None:
-        key = touchline.key
-        quote = self._quotes.get(key)
-        if quote is None:
-            instrument = self.instruments.get(key)
-            if instrument is None:
-                return
-            quote = self._quotes[key] = Quote(instrument, self._beginnings)
-        if key in self._awaiting_state:
-            self._awaiting_state.discard(key)
-            if quote.is_state(touchline):
-                return
-        if touchline.ltp <= 0:
-            # Nothing has traded yet: rule M-1 wants a number and forbids an invented one.
+    def _publish(self, ticks: Sequence[Tick], now: int) -> None:
+        """Update quotes and hand them to who subscribes, all at the present market time."""
+        time = self.hours.time
+        if not ticks or time is None:
             return
-        quote.update(touchline, time)
-        self.updates += 1
-        if quote.alarm is not None:
-            self._alarms.append(quote.alarm)
-            quote.alarm = None
-        if not self.hours.is_open:
-            return
-        subscribers = self._interest.subscribers(key)
-        if not subscribers:
-            return
-        frame = text_frame(quote.market_data(time))
-        dirty = self._speaker.dirty
-        for connection in subscribers:
-            outbox = connection.outbox
-            if outbox.put_quote(key, frame):
-                dirty[connection] = None
-            if outbox.overflow:
-                self._speaker.close(
-                    connection, SLOW_CONSUMER, "slow consumer: too many updates unread"
-                )
-        self.delivered += len(subscribers)
+        self._last_tick_at = now
+        is_open = self.hours.is_open
+        quotes, awaiting, dirty = self._quotes, self._awaiting_state, self._speaker.dirty
+        subscribers_of = self._interest.subscribers
+        for tick in ticks:
+            key = tick.key
+            quote = quotes.get(key)
+            if quote is None:
+                instrument = self.instruments.get(key)
+                if instrument is None:
+                    continue
+                quote = quotes[key] = Quote(instrument, self._beginnings)
+            if awaiting and key in awaiting:
+                awaiting.discard(key)
+                if quote.is_state(tick):
+                    continue
+            if tick.ltp <= 0:
+                # Nothing has traded yet: rule M-1 wants a number and forbids an invented one.
+                continue
+            quote.update(tick, time)
+            self.updates += 1
+            if quote.alarm is not None:
+                self._alarms.append(quote.alarm)
+                quote.alarm = None
+            if not is_open or not (subscribers := subscribers_of(key)):
+                continue
+            frame = text_frame(quote.market_data(time))
+            for connection in subscribers:
+                outbox = connection.outbox
+                if outbox.put_quote(key, frame):
+                    dirty[connection] = None
+                if outbox.overflow:
+                    self._speaker.close(
+                        connection, SLOW_CONSUMER, "slow consumer: too many updates unread"
+                    )
+            self.delivered += len(subscribers)
 
     def _send_last_quotes(self, connection: Connection, keys: Iterable[InstrumentKey]) -> None:
         """Let the last known quote of each stock follow at once while the market is open (M-4)."""
@@ -522,7 +531,7 @@ class Hub:
         today = self.hours.calendar.trading_day(time)
         for key in keys:
             quote = self._quotes.get(key)
-            if quote is not None and quote.touchline is not None and quote.day == today:
+            if quote is not None and quote.tick is not None and quote.day == today:
                 connection.outbox.put_quote(key, text_frame(quote.market_data(time)))
                 self._speaker.dirty[connection] = None
                 self.delivered += 1

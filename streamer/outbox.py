@@ -22,11 +22,19 @@ def text_frame(payload: bytes) -> bytes:
     clients mask.
     """
     size = len(payload)
+    return (_HEADERS[size] if size < len(_HEADERS) else _header(size)) + payload
+
+
+def _header(size: int) -> bytes:
     if size < 126:
-        return b"\x81" + size.to_bytes(1, "big") + payload
+        return b"\x81" + size.to_bytes(1, "big")
     if size < 65536:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
-    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+        return b"\x81\x7e" + size.to_bytes(2, "big")
+    return b"\x81\x7f" + size.to_bytes(8, "big")
+
+
+_HEADERS = tuple(map(_header, range(1024)))
+"""Those of quotes."""
 
 
 class Outbox:

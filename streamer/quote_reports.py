@@ -10,7 +10,7 @@ from streamer.beginnings import Beginnings
 from streamer.hours import MarketHours
 from streamer.instruments import Instrument, InstrumentTable
 from streamer.ist import ist_ns
-from streamer.odin.messages import Touchline
+from streamer.odin.messages import Day, Tick
 from streamer.odin.tags import InstrumentKey
 from streamer.quotes import Quote
 from streamer.reference import Bar
@@ -42,7 +42,7 @@ def report_quotes(
         report = None
         if instrument is not None:
             quote = quotes.get(instrument.key)
-            if quote is not None and quote.touchline is not None:
+            if quote is not None and quote.tick is not None:
                 report = quote.reported()
             else:
                 report = _report_of_file(instrument, beginnings, hours)
@@ -65,29 +65,23 @@ def _report_of_file(
     sessions = hours.calendar.day(bar.day).sessions
     closed = sessions[-1].close if sessions else ist_ns(bar.day, REGULAR_WINDOW[1])
     quote = Quote(instrument, beginnings)
-    quote.update(_touchline(instrument, bar, closed), closed)
+    quote.update(_tick(instrument, bar, closed), closed)
     return quote.reported(bar.source.as_json())
 
 
-def _touchline(instrument: Instrument, bar: Bar, closed: int) -> Touchline:
+def _tick(instrument: Instrument, bar: Bar, closed: int) -> Tick:
     """Return what the feed would have said at the end of a session."""
-    return Touchline(
-        segment=instrument.segment,
-        token=instrument.token,
+    return Tick(
+        key=instrument.key,
+        sent=closed,
         ltp=bar.close,
-        ltq=0,
         volume=0 if instrument.kind == "index" else bar.volume,
-        atp=0,
-        bid_qty=0,
-        bid=0,
-        ask_qty=0,
-        ask=0,
-        total_buy=0,
-        total_sell=0,
-        open=bar.open or bar.close,
-        high=bar.high or bar.close,
-        low=bar.low or bar.close,
-        close=0,
-        ltt=closed,
-        lut=closed,
+        moment=closed,
+        day=Day(
+            close=0,
+            open=bar.open or bar.close,
+            high=bar.high or bar.close,
+            low=bar.low or bar.close,
+            locator=100,
+        ),
     )

@@ -1,5 +1,5 @@
 """
-From a touchline of the feed to the quote that clients get.
+From a tick of the feed to the quote that clients get.
 
 A :class:`Quote` is the present state of one instrument: the day's figures, the
 52-week range, the flags, and the number of the newest update. It knows how to
@@ -19,7 +19,7 @@ so what clients read is exact to the paisa.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import Final
 
@@ -27,27 +27,18 @@ import msgspec
 
 from streamer.beginnings import NEVER, Begin, Beginning, begin_without_files
 from streamer.instruments import Instrument
-from streamer.ist import ist_date, ist_rfc3339
-from streamer.odin.messages import Touchline
+from streamer.ist import ist_date, ist_midnight, ist_rfc3339
+from streamer.odin.messages import Day, Tick
 from streamer.reference import NO_FIGURES, Figure, Flag, is_jump, rounded
 
 _NULL = b"null"
 _FLAGS = (b"false", b"true")
-_NOT_OF_A_QUOTE: Final = dict.fromkeys(
-    (
-        *("sent", "ltq", "atp", "open_interest"),
-        *("bid_qty", "bid", "ask_qty", "ask", "total_buy", "total_sell"),
-    ),
-    0,
-)
 _FROM_FEED: Final[dict[str, object]] = {"from": "feed"}
 
 
 # What changes with each update; the rest is spelt once and kept.
-_DATA: Final = (
-    b'%b%b%b%d,"percent_change":%b%b%d,"last_updated":"%b",'
-    b'"is_new_week_52_high":%b,"is_new_week_52_low":%b}'
-)
+_DATA: Final = b'%b%b%b%d,"percent_change":%b%b%d,"last_updated":"%b",%b'
+_MARKET_DATA: Final = _DATA + b',"timestamp":%d,"seq":%d}'
 
 
 @lru_cache(maxsize=64)
@@ -89,7 +80,7 @@ class Quote:
     The present state of one instrument, and how clients read it.
 
     ``seq`` numbers the instrument's updates within this server process (rule
-    M-3). ``touchline`` is None until the first update.
+    M-3). ``tick`` is None until the first update.
 
     Args:
         instrument: Whose quote it is.
@@ -100,9 +91,9 @@ class Quote:
     __slots__ = (
         "_begin",
         "_close",
-        "_close_text",
-        "_closes",
+        "_closes_text",
         "_data_head",
+        "_day_ends",
         "_day_high",
         "_day_low",
         "_day_open",
@@ -110,12 +101,15 @@ class Quote:
         "_eve",
         "_evening",
         "_figures",
+        "_flags_text",
+        "_is_complete",
+        "_is_spelt",
         "_judged",
         "_known_close",
         "_known_close_source",
         "_official_from",
-        "_range",
         "_range_text",
+        "_told",
         "_volume",
         "_year_high",
         "_year_low",
@@ -124,14 +118,19 @@ class Quote:
         "instrument",
         "processed",
         "seq",
-        "touchline",
+        "tick",
     )
 
     def __init__(self, instrument: Instrument, begin: Begin = begin_without_files) -> None:
         self.seq = 0
-        self.touchline: Touchline | None = None
+        self.tick: Tick | None = None
         self.day: date | None = None
         """The trading day that the figures belong to, in IST."""
+        self._day_ends = 0
+        self._told: Day | None = None
+        """What the newest tick said of the day, if it was taken."""
+        self._is_complete = False
+        """Whether that leaves nothing for later ticks to say."""
         self.processed = 0
         """Market time at which the newest update was processed."""
         self.alarm: str | None = None
@@ -149,10 +148,10 @@ class Quote:
         self._day_open = self._day_high = self._day_low = 0
         self._year_high = self._year_low = 0
         self._volume = 0
-        self._closes: tuple[int, ...] = ()
-        self._close_text = b""
-        self._range: tuple[object, ...] = ()
+        self._is_spelt = False
+        self._closes_text = b""
         self._range_text = b""
+        self._flags_text = b""
 
     def rename(self, instrument: Instrument) -> None:
         """Go on under what the instrument is called now; its identity is the same."""
@@ -163,85 +162,75 @@ class Quote:
             msgspec.json.encode(instrument.exchange),
         )
         self._data_head = b"{" + names + b'"ltp":'
-        self._envelope_head = b'{"type":"market_data",' + names + b'"data":'
+        self._envelope_head = b'{"type":"market_data",' + names + b'"data":' + self._data_head
 
     def begin_day_anew(self) -> None:
         """Forget the figures but not ``seq``: the feed's time went back (rule H-5)."""
-        self.touchline = None
+        self.tick = None
         self.day = None
+        self._day_ends = 0
         self._eve = self._evening = None
 
     def renew_reference(self) -> None:
         """Take the figures of the day again: other files were imported."""
-        if self.touchline is not None and self.day is not None:
-            locator = self.touchline.locator
-            self._take_figures(self._begin(self.instrument.key, self.day), locator)
-            self._close = self.touchline.close or self._known_close
+        if self.tick is not None and self.day is not None:
+            day = self.tick.day
+            self._take_figures(self._begin(self.instrument.key, self.day), day.locator)
+            self._close = day.close or self._known_close
 
-    def is_state(self, touchline: Touchline) -> bool:
-        """Return whether ``touchline`` says nothing but what is known already (rule M-9)."""
-        known = self.touchline
-        return known is not None and (
-            msgspec.structs.replace(touchline, **_NOT_OF_A_QUOTE)
-            == msgspec.structs.replace(known, **_NOT_OF_A_QUOTE)
-        )
+    def is_state(self, tick: Tick) -> bool:
+        """Return whether ``tick`` says nothing but what is known already (rule M-9)."""
+        known = self.tick
+        return known is not None and msgspec.structs.replace(tick, sent=known.sent) == known
 
-    def update(self, touchline: Touchline, now: int) -> None:
+    def update(self, tick: Tick, now: int) -> None:
         """
-        Take ``touchline`` as the newest update.
+        Take ``tick`` as the newest update.
 
-        A touchline of a later session than the last one begins a new day: open,
+        A tick of a later session than the last one begins a new day: open,
         high, low and the 52-week flags start again. A day that has not come yet
         is none: one wrong date in one message must not hide the quotes that
         follow it.
 
         Args:
-            touchline: With an LTP above zero.
+            tick: With an LTP above zero.
             now: Market time.
 
         """
-        moment = min(touchline.lut or touchline.ltt or now, now)
-        day = ist_date(moment)
-        if self.day is None or day > self.day:
-            beginning = self._begin(self.instrument.key, day)
-            if self.day is None or beginning.day > self.day:
-                self._begin_day(beginning, touchline.locator)
-        self.touchline = touchline
+        moment = min(tick.moment or now, now)
+        if moment >= self._day_ends:
+            self._look_for_a_new_day(moment, tick.day.locator)
+        self.tick = tick
         self.processed = now
         self.seq += 1
-        ltp = touchline.ltp
         # 0 is unknown on the wire, and what has been traded today stays traded.
-        self._volume = touchline.volume or self._volume
-        self._day_open = touchline.open or self._day_open or ltp
-        self._day_high = touchline.high or max(self._day_high, ltp)
-        self._day_low = touchline.low or (min(self._day_low, ltp) if self._day_low else ltp)
-        if not self._year_high:
-            self._year_high = touchline.high_52
-        if not self._year_low:
-            self._year_low = touchline.low_52
-        self._close = touchline.close or self._known_close
-        if moment >= self._official_from and day == self.day:
+        self._volume = tick.volume or self._volume
+        if tick.day is not self._told or not self._is_complete:
+            self._take_day(tick.day, tick.ltp)
+        if self._official_from <= moment < self._day_ends and self.day is not None:
             # H-6: what the feed says after the close is the official close.
-            self._evening = (day, ltp)
-        if self._judged != (self._day_open, self._close):
-            self._judge()
+            self._evening = (self.day, tick.ltp)
 
     def data(self) -> bytes:
         """Return the ``data`` object of rule M-1 as JSON; the quote must have been updated."""
-        touchline = self.touchline
-        assert touchline is not None
-        locator = touchline.locator
-        return _DATA % (
-            self._data_head,
-            _price(touchline.ltp, locator),
-            self._closes_json(touchline),
+        return _DATA % (self._data_head, *self._changing())
+
+    def _changing(self) -> tuple[bytes | int, ...]:
+        """Return what stands in ``data`` after its head."""
+        tick = self.tick
+        assert tick is not None
+        if not self._is_spelt:
+            self._spell(tick.day.locator)
+        ltp, locator = tick.ltp, tick.day.locator
+        return (
+            _price(ltp, locator),
+            self._closes_text,
             self._volume,
-            _percent_change(touchline.ltp, self._close, locator),
-            self._range_json(touchline),
-            (touchline.lut or touchline.ltt or touchline.sent) // 1_000_000,
+            _percent_change(ltp, self._close, locator),
+            self._range_text,
+            (tick.moment or tick.sent) // 1_000_000,
             _stamp(self.processed),
-            _FLAGS[0 < self._year_high < self._day_high],
-            _FLAGS[self._year_low > self._day_low],
+            self._flags_text,
         )
 
     def flags(self) -> list[Flag]:
@@ -296,15 +285,38 @@ class Quote:
             now: Market time, which stamps the envelope.
 
         """
-        return b'%b%b,"timestamp":%d,"seq":%d}' % (
+        return _MARKET_DATA % (
             self._envelope_head,
-            self.data(),
+            *self._changing(),
             now // 1_000_000,
             self.seq,
         )
 
+    def _look_for_a_new_day(self, moment: int, locator: int) -> None:
+        beginning = self._begin(self.instrument.key, ist_date(moment))
+        if self.day is None or beginning.day > self.day:
+            self._begin_day(beginning, locator)
+
+    def _take_day(self, day: Day, ltp: int) -> None:
+        """Take what a tick says of its day; what it does not say follows from the prices."""
+        self._told = day
+        self._is_complete = bool(day.open and day.high and day.low)
+        self._is_spelt = False
+        self._day_open = day.open or self._day_open or ltp
+        self._day_high = day.high or max(self._day_high, ltp)
+        self._day_low = day.low or (min(self._day_low, ltp) if self._day_low else ltp)
+        if not self._year_high:
+            self._year_high = day.high_52
+        if not self._year_low:
+            self._year_low = day.low_52
+        self._close = day.close or self._known_close
+        if self._judged != (self._day_open, self._close):
+            self._judge(day.locator)
+
     def _begin_day(self, beginning: Beginning, locator: int) -> None:
         self.day = beginning.day
+        self._day_ends = ist_midnight(beginning.day + timedelta(days=1))
+        self._told = None
         self._official_from = beginning.official_from
         self._day_open = self._day_high = self._day_low = 0
         self._year_high = self._year_low = 0
@@ -325,15 +337,14 @@ class Quote:
         if eve is not None and eve[0] == beginning.previous and is_uncertain:
             self._known_close = rounded(eve[1] / figures.factor)
             self._known_close_source = {"from": "feed", "said": eve[0].isoformat()}
-        self._range = ()
+        self._is_spelt = False
 
-    def _judge(self) -> None:
+    def _judge(self, locator: int) -> None:
         """Look whether the day opened where the share can have opened."""
         self._judged = (self._day_open, self._close)
         suspicion = self._suspicion()
-        if suspicion is None or self.touchline is None:
+        if suspicion is None:
             return
-        locator = self.touchline.locator
         why = (
             "no corporate action is known"
             if suspicion == "open_jump"
@@ -367,59 +378,39 @@ class Quote:
         return not self._is_feeds_close() and source is not None and source["from"] == "file"
 
     def _is_feeds_close(self) -> bool:
-        return self.touchline is not None and bool(self.touchline.close)
+        return self._told is not None and bool(self._told.close)
 
-    def _closes_json(self, touchline: Touchline) -> bytes:
-        """Spell ``open`` to ``prev_close``, which seldom change between two updates."""
-        figures = (
-            self._day_open,
-            self._day_high,
-            self._day_low,
-            self._close,
-            touchline.locator,
+    def _spell(self, locator: int) -> None:
+        """Spell what seldom changes between two updates: closes, ranges (rule M-7), flags."""
+        self._is_spelt = True
+        is_high, is_low = self._is_high(), self._is_low()
+        file = self._figures
+        volume = file.avg_volume_5d
+        day_high, day_low = self._day_high, self._day_low
+        today = b'"%b"' % str(self.day).encode()
+        previous = _known(self._close, locator)
+        self._closes_text = (
+            b',"open":%b,"high":%b,"low":%b,"close":%b,"prev_close":%b,"volume":'
+        ) % (
+            _price(self._day_open, locator),
+            _price(day_high, locator),
+            _price(day_low, locator),
+            previous,
+            previous,
         )
-        if figures != self._closes:
-            day_open, high, low, close, locator = self._closes = figures
-            previous = _known(close, locator)
-            self._close_text = (
-                b',"open":%b,"high":%b,"low":%b,"close":%b,"prev_close":%b,"volume":'
-                % (
-                    _price(day_open, locator),
-                    _price(high, locator),
-                    _price(low, locator),
-                    previous,
-                    previous,
-                )
-            )
-        return self._close_text
-
-    def _range_json(self, touchline: Touchline) -> bytes:
-        """Spell ``week_52_high`` to ``timestamp``'s key (rule M-7)."""
-        figures = (
-            self._year_high,
-            self._year_low,
-            self._day_high,
-            self._day_low,
-            touchline.locator,
-            self.day,
+        self._range_text = (
+            b',"week_52_high":%b,"week_52_low":%b,"week_52_high_date":%b,'
+            b'"week_52_low_date":%b,"day_high":%b,"day_low":%b,"avg_volume_5d":%b,"timestamp":'
+        ) % (
+            _known(day_high if is_high else self._year_high, locator),
+            _known(day_low if is_low else self._year_low, locator),
+            today if is_high else _date_of(file.week_52_high),
+            today if is_low else _date_of(file.week_52_low),
+            _price(day_high, locator),
+            _price(day_low, locator),
+            _NULL if volume is None else b"%d" % volume.value,
         )
-        if figures != self._range:
-            self._range = figures
-            locator = touchline.locator
-            today = b'"%b"' % str(self.day).encode()
-            is_high, is_low = self._is_high(), self._is_low()
-            file = self._figures
-            volume = file.avg_volume_5d
-            self._range_text = (
-                b',"week_52_high":%b,"week_52_low":%b,"week_52_high_date":%b,'
-                b'"week_52_low_date":%b,"day_high":%b,"day_low":%b,"avg_volume_5d":%b,"timestamp":'
-            ) % (
-                _known(self._day_high if is_high else self._year_high, locator),
-                _known(self._day_low if is_low else self._year_low, locator),
-                today if is_high else _date_of(file.week_52_high),
-                today if is_low else _date_of(file.week_52_low),
-                _price(self._day_high, locator),
-                _price(self._day_low, locator),
-                _NULL if volume is None else b"%d" % volume.value,
-            )
-        return self._range_text
+        self._flags_text = b'"is_new_week_52_high":%b,"is_new_week_52_low":%b}' % (
+            _FLAGS[is_high],
+            _FLAGS[is_low],
+        )

@@ -47,7 +47,7 @@ from streamer.instruments import InstrumentTable
 from streamer.journal import Journal
 from streamer.links import Link, StallWatch, StreamSocket
 from streamer.listening import BACKLOG, listen, port_of, url_host
-from streamer.odin.messages import ServerMessage
+from streamer.odin.messages import FeedMessage
 from streamer.odin.tags import InstrumentKey
 from streamer.relisting import Relisting
 from streamer.speaker import SLOW_CONSUMER
@@ -257,7 +257,7 @@ class StreamServer:
 
     # --- the feed
 
-    def feed(self, messages: Sequence[ServerMessage]) -> None:
+    def feed(self, messages: Sequence[FeedMessage]) -> None:
         """Take what the feed sent, and write what follows."""
         self._hub.feed(messages, self._now())
         self._fed.set()

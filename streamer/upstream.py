@@ -35,7 +35,7 @@ from streamer.errors import ConfigError, FrameError
 from streamer.hub import UpstreamState
 from streamer.odin.connection import ClientConnection
 from streamer.odin.framing import Dialect
-from streamer.odin.messages import Disconnect, Logoff, LogonAnswer, ServerMessage
+from streamer.odin.messages import Disconnect, FeedMessage, Logoff, LogonAnswer
 from streamer.odin.tags import InstrumentKey
 
 MAX_FRAME_BYTES: Final = 8 * 1024 * 1024
@@ -110,7 +110,7 @@ class Upstream:
         on_state: Told each change of state.
         interest: Everything that is wanted now; asked once after each logon.
         settings: How the feed is dialled and watched.
-        brief: Figures of touchlines that no quote has may be 0.
+        ticks: Hand on ticks in place of touchlines.
         expects_messages: Whether silence means that something is wrong; a
             real feed says nothing at night. Pings tell a dead line from a
             silent one all the same.
@@ -128,11 +128,11 @@ class Upstream:
         *,
         user: str,
         key: str,
-        on_messages: Callable[[list[ServerMessage]], Awaitable[None] | None],
+        on_messages: Callable[[list[FeedMessage]], Awaitable[None] | None],
         on_state: Callable[[UpstreamState], None],
         interest: Callable[[], list[InstrumentKey]],
         settings: UpstreamSettings | None = None,
-        brief: bool = False,
+        ticks: bool = False,
         expects_messages: Callable[[], bool] = lambda: True,
         clock: Callable[[], int] = time.time_ns,
         chance: random.Random | None = None,
@@ -167,7 +167,7 @@ class Upstream:
         self._on_messages = on_messages
         self._on_state = on_state
         self._interest = interest
-        self._brief = brief
+        self._ticks = ticks
         self._expects_messages = expects_messages
         self._clock = clock
         self._chance = chance or random.Random()
@@ -352,7 +352,7 @@ class _Line:
         self._owner = owner
         self._socket = socket
         self._core = ClientConnection(
-            owner._user, owner._key, dialect=owner.settings.dialect, brief=owner._brief
+            owner._user, owner._key, dialect=owner.settings.dialect, ticks=owner._ticks
         )
         self._loop = asyncio.get_running_loop()
         self._asked: set[InstrumentKey] = set()
@@ -432,7 +432,7 @@ class _Line:
         except ConnectionClosed as error:
             raise _FaultError("closed", f"closed the connection: {error}") from error
 
-    async def _take(self, messages: list[ServerMessage]) -> None:
+    async def _take(self, messages: list[FeedMessage]) -> None:
         """Hand messages on, and act on those that are about the connection itself."""
         # Both hold for nearly every frame, and then there are none such.
         is_plain = self.is_logged_on and self._core.logged_on
@@ -458,7 +458,7 @@ class _Line:
                 if isinstance(message, Disconnect):
                     raise _FaultError("logoff", "says that it disconnects")
 
-    async def _hand_on(self, messages: list[ServerMessage]) -> None:
+    async def _hand_on(self, messages: list[FeedMessage]) -> None:
         owner = self._owner
         owner.messages += len(messages)
         owner.last_message_at = self._loop.time()

@@ -34,6 +34,7 @@ from streamer.odin.framing import (
 from streamer.odin.messages import (
     BestFiveRequest,
     Disconnect,
+    FeedMessage,
     HeartbeatRequest,
     KeepAlive,
     Logoff,
@@ -42,10 +43,10 @@ from streamer.odin.messages import (
     LtpRequest,
     Pause,
     Request,
-    ServerMessage,
     TouchlineRequest,
     UnknownRequest,
     decode_body,
+    decode_body_as_ticks,
     decode_request,
     encode_heartbeat,
     encode_logon_answer,
@@ -412,7 +413,7 @@ class ClientConnection:
         user: The user id of the logon.
         key: The password or token of the logon, if the feed wants one.
         dialect: How requests are framed and written.
-        brief: Figures of touchlines that no quote has may be 0.
+        ticks: Return ticks in place of touchlines.
 
     """
 
@@ -422,13 +423,13 @@ class ClientConnection:
         key: str = "",
         *,
         dialect: Dialect = Dialect.PLAIN,
-        brief: bool = False,
+        ticks: bool = False,
     ) -> None:
         self.logged_on = False
         self.unusable = 0
         self.last_problem: MessageError | None = None
         self._logon = Logon(user, key)
-        self._brief = brief
+        self._decode = decode_body_as_ticks if ticks else decode_body
         self._dialect = dialect
         self._decoder = ResponseDecoder()
 
@@ -436,7 +437,7 @@ class ClientConnection:
         """Return the frame that asks the feed to be let in."""
         return self._frame(self._logon, now)
 
-    def receive(self, data: bytes) -> list[ServerMessage]:
+    def receive(self, data: bytes) -> list[FeedMessage]:
         """
         Return the messages that ``data`` completes, in order.
 
@@ -450,10 +451,10 @@ class ClientConnection:
 
         """
         lost = self._decoder.lost_frames
-        messages: list[ServerMessage] = []
+        messages: list[FeedMessage] = []
         try:
             for body in self._decoder.feed(data):
-                decoded, problems = decode_body(body, brief=self._brief)
+                decoded, problems = self._decode(body)
                 messages += decoded
                 if problems:
                     self.unusable += len(problems)

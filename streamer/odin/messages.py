@@ -9,6 +9,8 @@ for the cutting of a body into texts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from streamer.errors import MessageError
@@ -41,6 +43,7 @@ from streamer.odin.tags import (
     Code,
     Tag,
 )
+from streamer.odin.tick import Day, Tick, decode_ticks, tick_of
 from streamer.odin.times import parse_stamp
 from streamer.odin.touchline import (
     DEPTH,
@@ -50,7 +53,6 @@ from streamer.odin.touchline import (
     LtpTouchline,
     Touchline,
     decode_best_five,
-    decode_brief,
     decode_known_layout,
     decode_ltp,
     decode_native,
@@ -66,7 +68,9 @@ __all__ = [
     "NO_LEVEL",
     "BestFive",
     "BestFiveRequest",
+    "Day",
     "Disconnect",
+    "FeedMessage",
     "Heartbeat",
     "HeartbeatRequest",
     "KeepAlive",
@@ -80,11 +84,13 @@ __all__ = [
     "Pause",
     "Request",
     "ServerMessage",
+    "Tick",
     "Touchline",
     "TouchlineRequest",
     "Unknown",
     "UnknownRequest",
     "decode_body",
+    "decode_body_as_ticks",
     "decode_message",
     "decode_request",
     "encode",
@@ -98,6 +104,7 @@ __all__ = [
     "encode_native",
     "encode_request",
     "encode_touchline",
+    "tick_of",
 ]
 
 
@@ -169,6 +176,9 @@ ServerMessage = (
     | Disconnect
     | Unknown
 )
+
+FeedMessage = ServerMessage | Tick
+"""What a reader of the feed gets: ticks in place of touchlines, if it asks for them."""
 
 
 def encode_logon_answer(message: LogonAnswer, sent: int) -> bytes:
@@ -333,26 +343,27 @@ _KNOWN_CODES = frozenset(
 )
 
 
-def decode_body(
-    body: bytes, *, brief: bool = False
-) -> tuple[list[ServerMessage], list[MessageError]]:
+def decode_body(body: bytes) -> tuple[list[ServerMessage], list[MessageError]]:
     """
     Return the messages of a whole inflated frame, in order, and what was unusable in it.
 
     An unusable message does not touch its neighbours.
-
-    Args:
-        body: The frame's contents.
-        brief: Figures of touchlines that no quote has, those of the order
-            book and of single trades, may be 0.
-
     """
     texts, problems = cut_body(body)
-    decode_quickly = decode_brief if brief else decode_known_layout
     messages: list[ServerMessage] = []
     for text in texts:
         try:
-            messages.append(decode_quickly(text) or decode_message_generally(text))
+            messages.append(decode_message(text))
         except MessageError as problem:
             problems.append(problem.with_traceback(None))
     return messages, problems
+
+
+def decode_body_as_ticks(body: bytes) -> tuple[Sequence[FeedMessage], list[MessageError]]:
+    """Return what :func:`decode_body` does, with ticks in place of touchlines."""
+    if ticks := decode_ticks(body):
+        return ticks, []
+    messages, problems = decode_body(body)
+    return [
+        tick_of(message) if isinstance(message, Touchline) else message for message in messages
+    ], problems

@@ -10,7 +10,6 @@ message is written and not read: they follow from the prices.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from struct import Struct as Layout
 
 import msgspec
@@ -451,34 +450,20 @@ _NUMBER = rf"\d{{1,{MAX_DIGITS}}}+"
 _TIME = r"(\d{4}-\d\d-\d\d \d{6})"
 
 
-def _numbers(*tags: int, number: str = f"({_NUMBER})") -> str:
-    return "".join(rf"\|{tag:d}={number}" for tag in tags)
+def _numbers(*tags: int) -> str:
+    return "".join(rf"\|{tag:d}=({_NUMBER})" for tag in tags)
 
 
-def _known_layout(number: str) -> re.Pattern[bytes]:
-    """Return our own layout; ``number`` is how a figure reads that not every reader wants."""
-    day = _numbers(76, 75, 77, 78, number=_NUMBER) + r"\|399=10{0,9}"
-    return re.compile(
-        (
-            r"63=FT3\.0\|64=209\|65=\d++\|66=(\d{8} \d{6})"
-            rf"{_numbers(1)}\|73={_TIME}{_numbers(7, 79, 8)}\|54=[^|\x00\x02]*+"
-            rf"{_numbers(9, 80, number=number)}\|74={_TIME}"
-            rf"{_numbers(2, 3, 5, 6, 81, 82, number=number)}"
-            rf"({day}{_numbers(93, 94, number=_NUMBER)}){_numbers(88, number=number)}"
-            r"\|393=[^|\x00\x02]*+\|380=([ -{}~]*+)"
-        ).encode("ascii"),
-        re.ASCII,
-    )
-
-
-_WHOLE_LAYOUT = _known_layout(f"({_NUMBER})")
-_BRIEF_LAYOUT = _known_layout(_NUMBER)
-
-
-@lru_cache(maxsize=1 << 15)
-def _day_figures(text: bytes) -> tuple[int, ...]:
-    """Return previous close, open, high, low, divisor, 52-week high and low: they seldom change."""
-    return tuple(int(field.partition(b"=")[2]) for field in text[1:].split(b"|"))
+_KNOWN_LAYOUT = re.compile(
+    (
+        r"63=FT3\.0\|64=209\|65=\d++\|66=(\d{8} \d{6})"
+        rf"{_numbers(1)}\|73={_TIME}{_numbers(7, 79, 8)}\|54=[^|\x00\x02]*+"
+        rf"{_numbers(9, 80)}\|74={_TIME}{_numbers(2, 3, 5, 6, 81, 82, 76, 75, 77, 78)}"
+        rf"\|399=(10{{0,9}}){_numbers(93, 94, 88)}"
+        r"\|393=[^|\x00\x02]*+\|380=([ -{}~]*+)"
+    ).encode("ascii"),
+    re.ASCII,
+)
 
 
 def decode_known_layout(text: bytes) -> Touchline | None:
@@ -487,7 +472,7 @@ def decode_known_layout(text: bytes) -> Touchline | None:
 
     A shortcut: whatever this returns, the general way returns too.
     """
-    found = _WHOLE_LAYOUT.fullmatch(text)
+    found = _KNOWN_LAYOUT.fullmatch(text)
     if found is None:
         return None
     (
@@ -506,7 +491,13 @@ def decode_known_layout(text: bytes) -> Touchline | None:
         ask,
         total_buy,
         total_sell,
-        day,
+        close,
+        open_,
+        high,
+        low,
+        divisor,
+        high_52,
+        low_52,
         open_interest,
         band,
     ) = found.groups()
@@ -514,7 +505,6 @@ def decode_known_layout(text: bytes) -> Touchline | None:
     token_number = int(token)
     if not (0 < market_segment <= MAX_ID and 0 < token_number <= MAX_ID):
         return None
-    close, open_, high, low, divisor, high_52, low_52 = _day_figures(day)
     return Touchline(
         market_segment,
         token_number,
@@ -528,60 +518,16 @@ def decode_known_layout(text: bytes) -> Touchline | None:
         int(ask),
         int(total_buy),
         int(total_sell),
-        open_,
-        high,
-        low,
-        close,
+        int(open_),
+        int(high),
+        int(low),
+        int(close),
         parse_stamp(ltt),
         parse_stamp(lut),
-        divisor,
-        high_52,
-        low_52,
+        int(divisor),
+        int(high_52),
+        int(low_52),
         int(open_interest),
-        parse_stamp(header_time),
-        "" if band == _NO_BAND_BYTES else band.decode(),
-    )
-
-
-def decode_brief(text: bytes) -> Touchline | None:
-    """
-    Return what :func:`decode_known_layout` returns, without the figures that no quote has.
-
-    Those of the order book and of single trades are 0 and not looked at:
-    half of the work.
-    """
-    found = _BRIEF_LAYOUT.fullmatch(text)
-    if found is None:
-        return None
-    header_time, segment, ltt, token, volume, ltp, lut, day, band = found.groups()
-    market_segment = int(segment)
-    token_number = int(token)
-    if not (0 < market_segment <= MAX_ID and 0 < token_number <= MAX_ID):
-        return None
-    close, open_, high, low, divisor, high_52, low_52 = _day_figures(day)
-    return Touchline(
-        market_segment,
-        token_number,
-        int(ltp),
-        0,
-        int(volume),
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        open_,
-        high,
-        low,
-        close,
-        parse_stamp(ltt),
-        parse_stamp(lut),
-        divisor,
-        high_52,
-        low_52,
-        0,
         parse_stamp(header_time),
         "" if band == _NO_BAND_BYTES else band.decode(),
     )

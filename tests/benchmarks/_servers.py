@@ -30,7 +30,7 @@ from typing import Any
 import msgspec
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 
-from streamer.odin.messages import ServerMessage
+from streamer.odin.messages import FeedMessage
 from streamer.server import ServerSettings, StreamServer
 from streamer.store import ClientStore
 from tests.benchmarks._machine import resident_bytes
@@ -103,14 +103,14 @@ async def run_turns(config: Config, turn: Turn, ready: Turn) -> int:
     return number
 
 
-def turns_of(workload: Workload) -> Callable[[int], Sequence[ServerMessage]]:
+def turns_of(workload: Workload) -> Callable[[int], Sequence[FeedMessage]]:
     """Return what gives the updates of a turn; they are made once, and come again."""
     seqs = [0] * workload.instruments
     # After as many turns each instrument stands where it began.
     period = math.lcm(workload.burst, workload.instruments * PRICES) // workload.burst
-    pool: list[list[ServerMessage]] = []
+    pool: list[list[FeedMessage]] = []
     for turn in range(1, period + 1):
-        batch: list[ServerMessage] = []
+        batch: list[FeedMessage] = []
         for number in workload.turn_numbers(turn):
             seqs[number] += 1
             batch.append(touchline(number, seqs[number]))

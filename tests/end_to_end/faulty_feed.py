@@ -36,7 +36,7 @@ from streamer.connection import HubSettings
 from streamer.hub import Hub
 from streamer.instruments import InstrumentTable
 from streamer.journal import Journal
-from streamer.odin.messages import ServerMessage
+from streamer.odin.messages import FeedMessage
 from streamer.server import ServerSettings, StreamServer
 from streamer.store import ClientStore
 from streamer.upstream import Upstream, UpstreamSettings
@@ -293,5 +293,5 @@ class Streamer:
     def url(self, client_id: str) -> str:
         return f"ws://127.0.0.1:{self.server.port}/enhanced-stream?client_id={client_id}"
 
-    def _take(self, messages: list[ServerMessage]) -> None:
+    def _take(self, messages: list[FeedMessage]) -> None:
         self.server.feed(messages)

@@ -21,7 +21,7 @@ from simulator.programme import Programme
 from simulator.sockets import open_listener
 from simulator.timer import DeadlineTimer
 from streamer.hub import UpstreamState
-from streamer.odin.messages import ServerMessage
+from streamer.odin.messages import FeedMessage
 from streamer.odin.tags import InstrumentKey
 from streamer.upstream import Upstream
 from tests.simulator.tapes import OPEN, SECOND, Row, replay_of
@@ -118,7 +118,7 @@ async def _replay(folder: Path) -> list[str]:
     async with asyncio.timeout(60), Fed(folder, now=time.time_ns) as serving:
         server = serving.server
 
-        async def take(messages: Sequence[ServerMessage]) -> None:
+        async def take(messages: Sequence[FeedMessage]) -> None:
             await server.ready_for_feed()
             server.feed(messages)
 

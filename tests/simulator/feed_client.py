@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from streamer.odin import messages as wire
 from streamer.odin.connection import ClientConnection
 from streamer.odin.framing import Dialect, encode_request_frame
-from streamer.odin.messages import Request, ServerMessage, encode_request
+from streamer.odin.messages import Request, FeedMessage, encode_request
 from streamer.odin.tags import InstrumentKey
 
 DEADLINE_S = 20.0
@@ -29,7 +29,7 @@ class FeedClient:
     def __init__(
         self, url: str, user: str = "TESTER", *, receive_buffer: int | None = None
     ) -> None:
-        self.messages: list[ServerMessage] = []
+        self.messages: list[FeedMessage] = []
         self.arrived_at: list[int] = []
         """Monotonic nanoseconds of each message."""
         self.odin = ClientConnection(user)

@@ -14,7 +14,14 @@ from streamer.connection import Connection, HubSettings
 from streamer.hub import Hub
 from streamer.instruments import InstrumentTable
 from streamer.ist import ist_ns
-from streamer.odin.messages import Heartbeat, LogonAnswer, ServerMessage, Touchline
+from streamer.odin.messages import (
+    FeedMessage,
+    Heartbeat,
+    LogonAnswer,
+    Tick,
+    Touchline,
+    tick_of,
+)
 from streamer.reference import ReferenceOf, no_reference
 
 THURSDAY = date(2025, 9, 4)
@@ -70,6 +77,11 @@ def touchline(
     }
     fields.update(figures)
     return Touchline(segment=key[0], token=key[1], ltp=ltp, lut=lut, **fields)
+
+
+def tick(ltp: int = 136550, **figures: Any) -> Tick:
+    """Return what a quote shows of :func:`touchline`."""
+    return tick_of(touchline(ltp=ltp, **figures))
 
 
 class Desk:
@@ -149,7 +161,7 @@ class Desk:
         reply, *_ = self.ask(connection, {"action": "subscribe", "stocks": stocks, **fields})
         return reply
 
-    def feed(self, *messages: ServerMessage) -> None:
+    def feed(self, *messages: FeedMessage) -> None:
         """Let the feed say something."""
         self.hub.feed(messages, self.now)
         self.settle()

@@ -1,4 +1,4 @@
-"""From a touchline of the feed to the quote that clients get."""
+"""From a tick of the feed to the quote that clients get."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streamer.instruments import InstrumentTable
 from streamer.odin.tags import InstrumentKey
 from streamer.quotes import Quote
 from streamer.reference import NO_FIGURES, Action, Figure, Figures, Source
-from tests.streamer.desk import RELIANCE, SECOND, THURSDAY, at, touchline
+from tests.streamer.desk import RELIANCE, SECOND, THURSDAY, at, tick
 
 NOON = at("12:00:00")
 
@@ -62,10 +62,10 @@ def data(quote: Quote) -> dict[str, Any]:
 
 
 def test_m1_the_guides_own_example_comes_out_as_printed() -> None:
-    """M-1, M-6: the guide's figures, names, order and types, from the touchline that gives them."""
+    """M-1, M-6: the guide's figures, names, order and types, from the tick that gives them."""
     quote = reliance()
     processed = at("13:09:51") + 651_469_068
-    quote.update(touchline(lut=1_756_971_590 * SECOND), processed)
+    quote.update(tick(lut=1_756_971_590 * SECOND), processed)
     message = json.loads(quote.market_data(processed))
     assert list(message) == [*GUIDE_ENVELOPE, "seq"]
     assert list(message["data"]) == GUIDE_DATA
@@ -102,7 +102,7 @@ def test_m1_the_guides_own_example_comes_out_as_printed() -> None:
 def test_m1_prices_are_exact(scaled: int, locator: int) -> None:
     """M-1: what a client reads is the feed's price, to the last decimal."""
     quote = reliance()
-    quote.update(touchline(ltp=scaled, locator=locator, lut=NOON), NOON)
+    quote.update(tick(ltp=scaled, locator=locator, lut=NOON), NOON)
     read = json.loads(quote.data(), parse_float=Decimal)["ltp"]
     assert read == Decimal(scaled) / locator
 
@@ -111,7 +111,7 @@ def test_m1_prices_are_exact(scaled: int, locator: int) -> None:
 def test_m9_zero_on_the_wire_is_unknown(figure: str) -> None:
     """M-9: an unknown figure is null, and percent_change is 0 without a previous close (M-6)."""
     quote = reliance()
-    quote.update(touchline(lut=NOON, **dict[str, Any]({figure: 0})), NOON)
+    quote.update(tick(lut=NOON, **dict[str, Any]({figure: 0})), NOON)
     found = data(quote)
     if figure == "close":
         assert found["close"] is found["prev_close"] is None
@@ -126,7 +126,7 @@ def test_m1_open_high_and_low_are_derived_where_the_feed_has_none(ltps: list[int
     """M-1: they are always numbers: the first, highest and lowest price of the day so far."""
     quote = reliance()
     for ltp in ltps:
-        quote.update(touchline(ltp=ltp, open=0, high=0, low=0, lut=NOON), NOON)
+        quote.update(tick(ltp=ltp, open=0, high=0, low=0, lut=NOON), NOON)
     found = data(quote)
     assert found["open"] == ltps[0] / 100
     assert found["high"] == found["day_high"] == max(ltps) / 100
@@ -138,14 +138,14 @@ def test_m7_a_new_52_week_extreme_is_flagged_from_its_tick_until_the_session_end
     quote = reliance()
     seen = []
     for high, low in ((155100, 111555), (155105, 111555), (155105, 111550), (155105, 111550)):
-        quote.update(touchline(high=high, low=low, lut=NOON, ltp=140000), NOON)
+        quote.update(tick(high=high, low=low, lut=NOON, ltp=140000), NOON)
         found = data(quote)
         seen.append((found["is_new_week_52_high"], found["is_new_week_52_low"]))
     assert seen == [(False, False), (True, False), (True, True), (True, True)]
     assert (found["week_52_high"], found["week_52_low"]) == (1551.05, 1115.5)
     assert found["week_52_high_date"] == found["week_52_low_date"] == "2025-09-04"
     tomorrow = NOON + 86400 * SECOND
-    quote.update(touchline(lut=tomorrow, high_52=155105, low_52=111550), tomorrow)
+    quote.update(tick(lut=tomorrow, high_52=155105, low_52=111550), tomorrow)
     found = data(quote)
     assert not found["is_new_week_52_high"]
     assert not found["is_new_week_52_low"]
@@ -154,19 +154,19 @@ def test_m7_a_new_52_week_extreme_is_flagged_from_its_tick_until_the_session_end
 def test_m7_a_feed_that_counts_today_in_does_not_hide_the_record() -> None:
     """M-7: the extreme to beat is the one that the day began with."""
     quote = reliance()
-    quote.update(touchline(lut=NOON), NOON)
-    quote.update(touchline(lut=NOON, high=155200, high_52=155200), NOON)
+    quote.update(tick(lut=NOON), NOON)
+    quote.update(tick(lut=NOON, high=155200, high_52=155200), NOON)
     assert data(quote)["is_new_week_52_high"]
 
 
 def test_seq_counts_every_update_and_goes_on_after_a_new_day() -> None:
     """M-3: changed or not, and whatever day it is."""
     quote = reliance()
-    same = touchline(lut=NOON)
+    same = tick(lut=NOON)
     quote.update(same, NOON)
     quote.update(same, NOON)
     quote.begin_day_anew()
-    assert quote.touchline is None
+    assert quote.tick is None
     quote.update(same, NOON)
     assert json.loads(quote.market_data(NOON))["seq"] == 3
 
@@ -177,7 +177,7 @@ def test_a_new_day_begins_open_high_and_low_anew() -> None:
     for day in range(2):
         for ltp in (100 + day, 300 + day, 200 + day):
             now = at("12:00", THURSDAY + timedelta(days=day))
-            quote.update(touchline(ltp=ltp, open=0, high=0, low=0, lut=now), now)
+            quote.update(tick(ltp=ltp, open=0, high=0, low=0, lut=now), now)
     found = data(quote)
     assert (found["open"], found["high"], found["low"]) == (1.01, 3.01, 1.01)
     assert quote.day == date(2025, 9, 5)
@@ -186,13 +186,13 @@ def test_a_new_day_begins_open_high_and_low_anew() -> None:
 def test_a_date_that_has_not_come_begins_no_day() -> None:
     """One wrong date in one message leaves the day, its figures and what follows as they were."""
     quote = reliance()
-    quote.update(touchline(ltp=100, open=90, high=0, low=0, lut=NOON), NOON)
+    quote.update(tick(ltp=100, open=90, high=0, low=0, lut=NOON), NOON)
     tomorrow = NOON + 86_400 * SECOND
-    quote.update(touchline(ltp=80, open=0, high=0, low=0, lut=tomorrow), NOON)
+    quote.update(tick(ltp=80, open=0, high=0, low=0, lut=tomorrow), NOON)
     assert quote.day == THURSDAY
     assert data(quote)["open"] == 0.9
     assert data(quote)["high"] == 1.0
-    quote.update(touchline(ltp=85, open=0, high=0, low=0, lut=tomorrow), tomorrow)
+    quote.update(tick(ltp=85, open=0, high=0, low=0, lut=tomorrow), tomorrow)
     assert quote.day == THURSDAY + timedelta(days=1)
     assert data(quote)["open"] == 0.85
 
@@ -200,23 +200,23 @@ def test_a_date_that_has_not_come_begins_no_day() -> None:
 def test_m9_an_unknown_volume_does_not_undo_the_days() -> None:
     """0 on the wire is unknown: the day's last volume stays, and the next day begins without."""
     quote = reliance()
-    quote.update(touchline(volume=500, lut=NOON), NOON)
-    quote.update(touchline(volume=0, lut=NOON + SECOND), NOON + SECOND)
+    quote.update(tick(volume=500, lut=NOON), NOON)
+    quote.update(tick(volume=0, lut=NOON + SECOND), NOON + SECOND)
     assert data(quote)["volume"] == 500
     tomorrow = NOON + 86_400 * SECOND
-    quote.update(touchline(volume=0, lut=tomorrow), tomorrow)
+    quote.update(tick(volume=0, lut=tomorrow), tomorrow)
     assert data(quote)["volume"] == 0
 
 
 def test_m9_the_present_state_is_told_apart_from_an_update() -> None:
     """M-9: a quote's own figures, sent at another time, are the state; any other one is news."""
     quote = reliance()
-    assert not quote.is_state(touchline(lut=NOON))
-    quote.update(touchline(lut=NOON), NOON)
-    assert quote.is_state(touchline(lut=NOON, sent=NOON + SECOND))
-    assert not quote.is_state(touchline(lut=NOON + SECOND))
-    assert not quote.is_state(touchline(lut=NOON, volume=1))
-    assert quote.is_state(touchline(lut=NOON, bid=1))
+    assert not quote.is_state(tick(lut=NOON))
+    quote.update(tick(lut=NOON), NOON)
+    assert quote.is_state(tick(lut=NOON, sent=NOON + SECOND))
+    assert not quote.is_state(tick(lut=NOON + SECOND))
+    assert not quote.is_state(tick(lut=NOON, volume=1))
+    assert quote.is_state(tick(lut=NOON, bid=1))
 
 
 @given(
@@ -240,11 +240,11 @@ def test_cached_pieces_never_go_stale(updates: list[dict[str, int]]) -> None:
     """The text pieces kept between updates spell the same as a quote built from scratch."""
     quote = reliance()
     for index, figures in enumerate(updates):
-        quote.update(touchline(lut=NOON, **dict[str, Any](figures)), NOON)
+        quote.update(tick(lut=NOON, **dict[str, Any](figures)), NOON)
         quote.data()
         fresh = reliance()
         for again in updates[: index + 1]:
-            fresh.update(touchline(lut=NOON, **dict[str, Any](again)), NOON)
+            fresh.update(tick(lut=NOON, **dict[str, Any](again)), NOON)
         assert quote.data() == fresh.data()
 
 
@@ -291,11 +291,11 @@ def reported(quote: Quote) -> dict[str, Any]:
 def test_m6_the_feeds_own_previous_close_goes_first() -> None:
     """M-6: then the file's; 0 on the wire is unknown."""
     quote = beginning_with({DAY: figures()})
-    quote.update(touchline(close=137260, lut=NOON), NOON)
+    quote.update(tick(close=137260, lut=NOON), NOON)
     found = reported(quote)
     assert found["prev_close"] == found["close"] == 1372.6
     assert found["sources"]["prev_close"] == {"from": "feed"}
-    quote.update(touchline(close=0, lut=NOON), NOON)
+    quote.update(tick(close=0, lut=NOON), NOON)
     found = reported(quote)
     assert found["prev_close"] == found["close"] == 1370.0
     assert found["percent_change"] == (1365.5 - 1370.0) / 1370.0 * 100
@@ -306,7 +306,7 @@ def test_m7_the_feed_changes_no_figure_of_a_file() -> None:
     """M-7: neither lower nor higher: tags 93 and 94 may be of a lifetime, and not adjusted."""
     for high, low in ((155100, 120000), (203770, 90000), (0, 0)):
         quote = beginning_with({DAY: figures()})
-        quote.update(touchline(high_52=high, low_52=low, lut=NOON), NOON)
+        quote.update(tick(high_52=high, low_52=low, lut=NOON), NOON)
         found = reported(quote)
         assert (found["week_52_high"], found["week_52_low"]) == (1600.0, 1100.0)
         assert (found["week_52_high_date"], found["week_52_low_date"]) == (
@@ -319,7 +319,7 @@ def test_m7_the_feed_changes_no_figure_of_a_file() -> None:
 def test_m7_each_figure_stands_for_itself() -> None:
     """M-7: what no file tells is the feed's, without a date."""
     quote = beginning_with({DAY: figures(week_52_high=None)})
-    quote.update(touchline(high_52=155100, low_52=90000, lut=NOON), NOON)
+    quote.update(tick(high_52=155100, low_52=90000, lut=NOON), NOON)
     found = reported(quote)
     assert (found["week_52_high"], found["week_52_high_date"]) == (1551.0, None)
     assert (found["week_52_low"], found["week_52_low_date"]) == (1100.0, "2025-03-03")
@@ -330,7 +330,7 @@ def test_m7_shriramfin_makes_a_record_by_the_adjusted_file() -> None:
     """M-7: 875.45 on 2025-12-17 is above the file's 872.00, far below the feed's 3197.00."""
     quote = beginning_with({DAY: figures(week_52_high=file_figure(87200, date(2025, 11, 28)))})
     for high, is_new in ((87200, False), (87545, True), (87545, True)):
-        quote.update(touchline(high=high, low=85500, ltp=85600, high_52=319700, lut=NOON), NOON)
+        quote.update(tick(high=high, low=85500, ltp=85600, high_52=319700, lut=NOON), NOON)
         assert reported(quote)["is_new_week_52_high"] is is_new
     found = reported(quote)
     assert (found["week_52_high"], found["week_52_high_date"]) == (875.45, str(DAY))
@@ -341,7 +341,7 @@ def test_figures_of_files_come_in_the_feeds_scale() -> None:
     """Files are in paise, whatever the feed's decimals."""
     quote = beginning_with({DAY: figures()})
     quote.update(
-        touchline(
+        tick(
             ltp=13655000,
             open=13718000,
             high=13740000,
@@ -362,9 +362,9 @@ def test_figures_of_files_come_in_the_feeds_scale() -> None:
 def test_a_new_session_begins_with_its_own_figures() -> None:
     """At its first update; nothing of yesterday is left."""
     quote = beginning_with({DAY: figures(), NEXT: Figures(week_52_high=file_figure(170000))})
-    quote.update(touchline(close=0, lut=NOON), NOON)
+    quote.update(tick(close=0, lut=NOON), NOON)
     tomorrow = at("09:15", NEXT)
-    quote.update(touchline(close=0, low_52=0, volume=0, lut=tomorrow), tomorrow)
+    quote.update(tick(close=0, low_52=0, volume=0, lut=tomorrow), tomorrow)
     found = reported(quote)
     assert (found["prev_close"], found["week_52_high"], found["week_52_low"]) == (
         *(None, 1700.0, None),
@@ -375,7 +375,7 @@ def test_a_new_session_begins_with_its_own_figures() -> None:
 def evening(quote: Quote, clock: str, ltp: int, day: date = DAY) -> None:
     """Let the feed say something on a day."""
     now = at(clock, day)
-    quote.update(touchline(ltp=ltp, close=0, lut=now), now)
+    quote.update(tick(ltp=ltp, close=0, lut=now), now)
 
 
 def test_h6_the_close_of_the_evening_is_tomorrows_previous_close() -> None:
@@ -439,7 +439,7 @@ def test_files_that_come_during_the_day_are_taken_at_once() -> None:
     """With what the day has brought so far."""
     by_day: dict[date, Figures] = {}
     quote = beginning_with(by_day)
-    quote.update(touchline(close=0, high=165000, lut=NOON), NOON)
+    quote.update(tick(close=0, high=165000, lut=NOON), NOON)
     by_day[DAY] = figures()
     quote.renew_reference()
     found = reported(quote)
@@ -464,7 +464,7 @@ def test_a_jump_without_a_corporate_action_is_flagged_once() -> None:
     quote = beginning_with({DAY: figures(prev_close=file_figure(280000))})
     alarms = 0
     for _ in range(3):
-        quote.update(touchline(close=0, lut=NOON), NOON)
+        quote.update(tick(close=0, lut=NOON), NOON)
         assert reported(quote)["flags"] == ["open_jump"]
         alarms += quote.alarm is not None
         if quote.alarm is not None:
@@ -489,7 +489,7 @@ def test_a_known_action_explains_a_jump(
     """A feed that has not adjusted its close for a bonus is told from one that has."""
     action = Action(DAY, purpose, Source("bc", "bc.csv", "0" * 64, EVE))
     quote = beginning_with({DAY: figures(actions=(action,), factor=factor)})
-    quote.update(touchline(close=feed_close, lut=NOON), NOON)
+    quote.update(tick(close=feed_close, lut=NOON), NOON)
     assert reported(quote)["flags"] == expected
 
 
@@ -497,17 +497,17 @@ def test_an_ordinary_opening_is_no_jump() -> None:
     """A quarter is the bound, and an unknown close is none."""
     quote = beginning_with({DAY: figures()})
     for close in (137260, 0):
-        quote.update(touchline(close=close, lut=NOON), NOON)
+        quote.update(tick(close=close, lut=NOON), NOON)
         assert (reported(quote)["flags"], quote.alarm) == ([], None)
     bare = beginning_with({})
-    bare.update(touchline(close=0, lut=NOON), NOON)
+    bare.update(tick(close=0, lut=NOON), NOON)
     assert (reported(bare)["flags"], bare.alarm) == ([], None)
 
 
 def test_a_report_is_the_quote_and_more() -> None:
     """All of M-1 in its order, then sources and flags."""
     quote = beginning_with({DAY: figures(flags=("week_52_stale",))})
-    quote.update(touchline(lut=NOON), NOON)
+    quote.update(tick(lut=NOON), NOON)
     found = reported(quote)
     assert list(found) == [*GUIDE_DATA, "sources", "flags"]
     assert found["sources"]["ltp"] == {"from": "feed"}

@@ -17,7 +17,7 @@ from streamer.access import AccessList, digest_token
 from streamer.clock import WallClock
 from streamer.connection import Connection, HubSettings
 from streamer.frames import FrameWriter
-from streamer.odin.messages import ServerMessage
+from streamer.odin.messages import FeedMessage
 from tests.streamer.desk import RELIANCE, SBIN, TCS, at, touchline
 from tests.streamer.serving import Client, Serving
 
@@ -39,7 +39,7 @@ async def read_quotes(client: Client, count: int) -> list[int]:
     return [(await client.until("market_data"))["seq"] for _ in range(count)]
 
 
-def burst(count: int, first: int = 1) -> list[ServerMessage]:
+def burst(count: int, first: int = 1) -> list[FeedMessage]:
     """Return touchlines of RELIANCE that differ in volume."""
     lut = at("10:00")
     return [touchline(RELIANCE, volume=first + n, lut=lut) for n in range(count)]

@@ -20,6 +20,7 @@ from streamer.hub import UpstreamState
 from streamer.odin.framing import Dialect, encode_frames
 from streamer.odin.messages import (
     Disconnect,
+    FeedMessage,
     Heartbeat,
     Logoff,
     LogonAnswer,
@@ -42,7 +43,7 @@ def beat(number: int) -> Heartbeat:
     return Heartbeat(echo=str(number))
 
 
-def numbers(messages: list[ServerMessage]) -> list[int]:
+def numbers(messages: list[FeedMessage]) -> list[int]:
     """Return which of those messages came, in order."""
     return [int(each.echo) for each in messages if isinstance(each, Heartbeat)]
 
@@ -52,7 +53,7 @@ class Owner:
 
     def __init__(self, *wanted: InstrumentKey) -> None:
         self.wanted = list(wanted)
-        self.messages: list[ServerMessage] = []
+        self.messages: list[FeedMessage] = []
         self.frames: list[int] = []
         """How many messages each call brought."""
         self.states: list[UpstreamState] = []
@@ -88,7 +89,7 @@ class Owner:
             async with asyncio.timeout(DEADLINE_S):
                 await running
 
-    async def take(self, messages: list[ServerMessage]) -> None:
+    async def take(self, messages: list[FeedMessage]) -> None:
         """Take the messages of a frame, and hold the line while the gate is shut."""
         self.messages += messages
         self.frames.append(len(messages))
@@ -276,7 +277,7 @@ async def test_any_chunking_gives_the_same_messages(feed: FeedPeer) -> None:
 
 async def test_an_answer_without_await_is_fine(feed: FeedPeer) -> None:
     """``on_messages`` may be a plain function."""
-    found: list[ServerMessage] = []
+    found: list[FeedMessage] = []
     line = Upstream(
         feed.url,
         user="DEMO01",
@@ -579,7 +580,7 @@ async def test_the_key_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
 async def test_an_error_of_the_owner_ends_the_run(feed: FeedPeer) -> None:
     """A fault in our own code is not taken for a fault of the feed: it comes out of ``run``."""
 
-    def fail(messages: list[ServerMessage]) -> None:
+    def fail(messages: list[FeedMessage]) -> None:
         raise LookupError("ours")
 
     line = Upstream(

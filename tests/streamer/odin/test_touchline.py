@@ -16,7 +16,7 @@ from streamer.odin.messages import (
     encode_touchline,
 )
 from streamer.odin.times import parse_stamp
-from streamer.odin.touchline import decode_brief, decode_known_layout
+from streamer.odin.touchline import decode_known_layout
 from tests import strategies
 
 SENT = parse_stamp(b"2026-09-04 101500")
@@ -26,13 +26,6 @@ T = Touchline(
 )  # fmt: skip
 TEXT = encode(T)
 INFERRED_HEAD = b"63=FT3.0|64=%d|65=1|66=04092026 101500|"
-
-
-def without_order_book(touchline: Touchline | None) -> Touchline:
-    """What a brief reader makes of a touchline."""
-    assert touchline is not None
-    names = ("ltq", "atp", "bid_qty", "bid", "ask_qty", "ask", "total_buy", "total_sell")
-    return replace(touchline, open_interest=0, **dict.fromkeys(names, 0))
 
 
 class TestShortcut:
@@ -45,25 +38,22 @@ class TestShortcut:
         text = encode(plain)
         assert decode_known_layout(text) == plain
         assert decode_message_generally(text) == plain
-        assert decode_brief(text) == without_order_book(plain)
 
     @given(st.integers(0, len(TEXT)), st.binary(max_size=4), st.integers(0, 4))
     def test_it_never_reads_anything_else(self, place: int, noise: bytes, cut: int) -> None:
         """Where it reads a damaged text at all, it reads what the general reader reads."""
         text = TEXT[:place] + noise + TEXT[place + cut :]
-        found, brief = decode_known_layout(text), decode_brief(text)
-        assume(found is not None or brief is not None)
+        found = decode_known_layout(text)
+        assume(found is not None)
         assert found == decode_message_generally(text)
-        assert brief == without_order_book(found)
 
     @given(st.integers(0, len(TEXT)), st.sampled_from([b"0", b"9", b"-", b".", b"|", b""]))
     def test_nor_with_digits_changed(self, place: int, noise: bytes) -> None:
         """The same, where damage is most likely to look like a value."""
         text = TEXT[:place] + noise + TEXT[place + 1 :]
-        found, brief = decode_known_layout(text), decode_brief(text)
-        assume(found is not None or brief is not None)
+        found = decode_known_layout(text)
+        assume(found is not None)
         assert found == decode_message_generally(text)
-        assert brief == without_order_book(found)
 
 
 class TestTouchline:
