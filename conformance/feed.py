@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from conformance.expect import Inconclusive, Unmet
 from conformance.plain_http import request
-from conformance.process import Guardian, Program, StartError, free_port
+from conformance.process import Guardian, Program, StartError
 from conformance.tape import Row, Stock, Tape, at, moment
 from conformance.target import FeedTarget, filled
 
@@ -109,7 +109,8 @@ class Feed:
         first = not self._port
         for attempt in range(_ATTEMPTS):
             if first:
-                self._port, self._control_port = free_port(), free_port()
+                guardian = self._program.guardian
+                self._port, self._control_port = guardian.free_port(), guardian.free_port()
             command = filled((*self._target.start, *self._options), self.places)
             await self._program.start(command)
             try:

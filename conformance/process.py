@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Guardian", "Program", "StartError", "free_port"]
+__all__ = ["Guardian", "Program", "StartError"]
 
 _KEPT_LINES: Final = 200
 _MAX_LINE: Final = 2**16
@@ -56,37 +56,6 @@ class StartError(Exception):
     """A program could not be started, or did not come up."""
 
 
-def free_port() -> int:
-    """
-    Return a port that nothing listens on, on either of localhost's addresses.
-
-    No other suite on this machine is given it as long as this one runs, where
-    the system can tell (Linux): a server that found its port taken would
-    otherwise be mistaken for the other suite's.
-    """
-    for port in random.SystemRandom().sample(_PORTS, 200):
-        if _reserve(port) and all(_is_free(family, host, port) for family, host in _LOOPBACKS):
-            return port
-    raise StartError(f"no free port from {_PORTS[0]} to {_PORTS[-1]}")
-
-
-_reserved: Final[list[socket.socket]] = []
-
-
-def _reserve(port: int) -> bool:
-    """Take a name for the port that the kernel gives to one process at a time."""
-    if not sys.platform.startswith("linux"):
-        return True
-    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    try:
-        name.bind(f"\0odin-conformance-port-{port}")
-    except OSError:
-        name.close()
-        return False
-    _reserved.append(name)
-    return True
-
-
 _LOOPBACKS: Final = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
 
@@ -101,10 +70,22 @@ def _is_free(family: socket.AddressFamily, host: str, port: int) -> bool:
     return True
 
 
+def _reserve(port: int) -> socket.socket | None:
+    """Take a name for the port that the kernel gives to one process at a time."""
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        name.bind(f"\0odin-conformance-port-{port}")
+    except OSError:
+        name.close()
+        return None
+    return name
+
+
 class Guardian:
-    """Ends process groups that outlive the suite, and removes its folder."""
+    """Ends process groups that outlive the suite, removes its folder, and hands out ports."""
 
     def __init__(self) -> None:
+        self._reserved: list[socket.socket] = []
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _GUARDIAN],
             stdin=subprocess.PIPE,
@@ -120,6 +101,24 @@ class Guardian:
         """Forget a group that has ended; its number may be given to others."""
         self._tell(f"-{group}\n")
 
+    def free_port(self) -> int:
+        """
+        Return a port that nothing listens on, on either of localhost's addresses.
+
+        No other suite on this machine is given it until the guardian is closed,
+        where the system can tell (Linux): a server that found its port taken
+        would otherwise be mistaken for the other suite's.
+        """
+        for port in random.SystemRandom().sample(_PORTS, 200):
+            if sys.platform.startswith("linux"):
+                name = _reserve(port)
+                if name is None:
+                    continue
+                self._reserved.append(name)
+            if all(_is_free(family, host, port) for family, host in _LOOPBACKS):
+                return port
+        raise StartError(f"no free port from {_PORTS[0]} to {_PORTS[-1]}")
+
     def remove(self, folder: Path) -> None:
         """Remove a folder in the end, if it is still there."""
         self._tell(f"={folder}\n")
@@ -130,6 +129,8 @@ class Guardian:
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         self._process.wait()
+        for name in self._reserved:
+            name.close()
 
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None

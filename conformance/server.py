@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from conformance.expect import Inconclusive
-from conformance.process import Guardian, Program, StartError, free_port
+from conformance.process import Guardian, Program, StartError
 from conformance.target import PLACEHOLDERS, ServerTarget, filled
 
 __all__ = ["Dress", "Server"]
@@ -111,7 +111,7 @@ class Server:
         first = not self._port
         for attempt in range(_ATTEMPTS):
             if first:
-                self._port = free_port()
+                self._port = self._program.guardian.free_port()
             command = filled((*self._target.start, *self._more), self._values())
             command = [*self.dress.prefix, *command, *self.dress.args]
             env = {

@@ -11,7 +11,7 @@ import pytest
 from conformance.expect import Inconclusive, Unmet
 from conformance.feed import Feed
 from conformance.plain_http import request
-from conformance.process import Guardian, Program, StartError, free_port
+from conformance.process import Guardian, Program, StartError
 from conformance.tape import STOCKS, Tape, at
 from conformance.target import FeedTarget
 
@@ -64,7 +64,8 @@ async def test_a_lost_feed_is_found_again(feed: Feed, tmp_path: Path) -> None:
     guardian = Guardian()
     server = Program("server", guardian)
     command = ["odin-streamer", "serve", "--upstream", feed.url, "--clock", "feed"]
-    await server.start([*command, "--port", str(free_port()), "--db", str(tmp_path / "s.db")])
+    port = guardian.free_port()
+    await server.start([*command, "--port", str(port), "--db", str(tmp_path / "s.db")])
     await feed.wait_client()
     await feed.lose()
     async with asyncio.timeout(20):
