@@ -28,6 +28,7 @@ __all__ = ["REPLY_TYPES", "WAIT_S", "Message", "Peer", "Refused", "Watcher"]
 WAIT_S: Final = 5.0
 """How long a reply may take, before --timeout-scale."""
 
+_SLICE_S: Final = 0.25
 MAX_RECEIVED: Final = 200_000
 _REMEMBERED: Final = 200
 
@@ -268,25 +269,18 @@ class Peer:
         """
         expected = what or f"a {' or '.join(types) or 'message'}"
         looked_at = 0
-        seconds = within * self._scale
-        try:
-            async with asyncio.timeout(seconds):
-                while True:
-                    for message in self.received[looked_at:]:
-                        if (
-                            not message.taken
-                            and (not types or message.type in types)
-                            and where(message)
-                        ):
-                            message.taken = True
-                            return message
-                    looked_at = 0 if self.forgets else len(self.received)
-                    if self.closed is not None:
-                        raise Unmet(expected, f"the connection closed with {self._ending()}")
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            raise Unmet(f"{expected} within {seconds:g} s", self._untaken()) from None
+        left = seconds = within * self._scale
+        while True:
+            for message in self.received[looked_at:]:
+                if not message.taken and (not types or message.type in types) and where(message):
+                    message.taken = True
+                    return message
+            looked_at = 0 if self.forgets else len(self.received)
+            if self.closed is not None:
+                raise Unmet(expected, f"the connection closed with {self._ending()}")
+            if left <= 0:
+                raise Unmet(f"{expected} within {seconds:g} s", self._untaken())
+            left = await self._news_within(left)
 
     async def wait_closed(self, *, within: float = WAIT_S) -> tuple[int, str]:
         """
@@ -296,14 +290,11 @@ class Peer:
             Unmet: If it does not end in time.
 
         """
-        seconds = within * self._scale
-        try:
-            async with asyncio.timeout(seconds):
-                while self.closed is None:
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            raise Unmet(f"the connection closed within {seconds:g} s", "an open one") from None
+        left = seconds = within * self._scale
+        while self.closed is None:
+            if left <= 0:
+                raise Unmet(f"the connection closed within {seconds:g} s", "an open one")
+            left = await self._news_within(left)
         return self.closed
 
     async def ping(self, *, within: float = WAIT_S) -> Message:
@@ -455,6 +446,21 @@ class Peer:
     def _ending(self) -> str:
         code, reason = self.closed or (1006, "")
         return f"{code} {reason}".rstrip()
+
+    async def _news_within(self, left: float) -> float:
+        """
+        Wait for news, a slice of the time at most; return the seconds that are left then.
+
+        A slice counts as such, however long it took: a machine that stood still
+        for a minute has not waited a minute for the server.
+        """
+        self._news.clear()
+        loop = asyncio.get_running_loop()
+        began, slice_s = loop.time(), min(left, _SLICE_S)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(slice_s):
+                await self._news.wait()
+        return left - min(loop.time() - began, slice_s)
 
     def _untaken(self) -> str:
         others = [message for message in self.received if not message.taken]

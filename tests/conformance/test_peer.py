@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 import pytest
 from websockets.asyncio.server import ServerConnection
@@ -34,6 +35,20 @@ async def test_a_wait_takes_the_first_that_it_is_for() -> None:
         with pytest.raises(Unmet, match="1 other messages"):
             await peer.wait_for("market_data", within=0.05)
         assert [message.index for message in peer.received] == [0, 1, 2, 3]
+
+
+async def test_a_machine_that_stood_still_has_not_waited() -> None:
+    """What came meanwhile is taken, though the deadline passed before it could be looked at."""
+
+    async def script(socket: ServerConnection) -> None:
+        await socket.send(json.dumps(WELCOME))
+        # Nothing runs for longer than the deadline: neither the server nor the suite.
+        time.sleep(0.6)  # noqa: ASYNC251
+        await say(socket, "pong", status="alive")
+        await socket.wait_closed()
+
+    async with client(script) as peer:
+        assert (await peer.wait_for("pong", within=0.5)).type == "pong"
 
 
 async def test_settle_brings_what_was_sent_before_and_hides_its_pong() -> None:
