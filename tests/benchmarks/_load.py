@@ -106,7 +106,7 @@ class Bench:
             port = _read(server)["port"]
             told = str(stamps) if workload.burst == workload.instruments else ""
             command = [
-                *self._receiver(), "127.0.0.1", str(port), str(workload.clients),
+                *self.receiver(), "127.0.0.1", str(port), str(workload.clients),
                 str(folder / "requests"), told, str(sample), str(still), str(nap_us),
             ]  # fmt: skip
             with _process(command, core=1) as receiver:
@@ -153,7 +153,8 @@ class Bench:
         name = "product" if variant == PRODUCT else variant
         return [sys.executable, "-m", "tests.benchmarks._servers", name, f"{folder}/config"]
 
-    def _receiver(self) -> list[str]:
+    def receiver(self) -> list[str]:
+        """Return the command of the receiver, without its arguments."""
         if self.cc:
             return [str(self.folder / "receiver")]
         return [sys.executable, str(HERE / "_receiver.py")]
@@ -170,6 +171,10 @@ class Bench:
             )
         if figures["disorder"]:
             raise SystemExit(f"{variant}: {figures['disorder']:,} messages went back in time")
+        if workload.lossless and figures["gaps"]:
+            raise SystemExit(
+                f"{variant}: {figures['gaps']:,} updates of the sample client are lost"
+            )
         if workload.is_same_for_all:
             sent = turns * workload.burst
             if (figures["least"], figures["most"]) != (sent, sent):

@@ -64,3 +64,12 @@ def resident_bytes(pid: int | str = "self") -> int:
 def quantile(ordered: Sequence[int], share: float) -> int:
     """Return the value that ``share`` of the ordered values do not exceed."""
     return ordered[max(math.ceil(share * len(ordered)) - 1, 0)]
+
+
+def peak_bytes(pid: int | str = "self") -> int:
+    """Return the most memory that a process has held; 0 where that is not told."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)

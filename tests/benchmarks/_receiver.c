@@ -12,6 +12,8 @@
  * recv() that brought the message. Turns that go back in any client are counted as disorder.
  * SAMPLE ("" for none): client 0's messages are written there, one a line, and those of STILL to
  * SAMPLE.still.
+ * Of client 0 each instrument's "seq" is followed besides: what does not come after the one before
+ * is disorder, what does not come next is a gap.
  * STILL (-1 for none): this client does not read from "ready" on until a line comes on stdin.
  * NAP_US: how long to rest after each look, so that the next finds more. On a machine with a core
  * for this program it rests without giving the core away: what else runs there would be in the
@@ -44,7 +46,7 @@ struct client {
     char *buffer;
 };
 
-static uint64_t *stamps, turns, received, bytes, disorder, *slots, first_ns, last_ns;
+static uint64_t *stamps, turns, received, bytes, disorder, gaps, *slots, first_ns, last_ns;
 static uint64_t busy_ns, first_busy_ns;
 static char *kept[2];
 static size_t kept_bytes[2];
@@ -110,6 +112,32 @@ static void keep(int which, const char *payload, size_t size) {
     kept[which][kept_bytes[which]++] = '\n';
 }
 
+#define NAMES (1 << 16)
+static struct { uint64_t name, seq; } known[NAMES];
+
+static void follow(const char *payload, size_t size, uint64_t seq) {
+    static const char mark[] = "\"symbol\":\"";
+    const char *end = payload + size, *at = memmem(payload, size < 64 ? size : 64, mark, 10);
+    if (!at) fprintf(stderr, "a message without symbol\n"), exit(1);
+    uint64_t name = 14695981039346656037ull;
+    for (at += 10; at < end && *at != '"'; at++) name = (name ^ (unsigned char)*at) * 1099511628211ull;
+    size_t i = name % NAMES;
+    while (known[i].name && known[i].name != name) i = (i + 1) % NAMES;
+    if (known[i].name) {
+        disorder += seq <= known[i].seq;
+        gaps += seq > known[i].seq + 1;
+    }
+    known[i].name = name;
+    known[i].seq = seq;
+}
+
+static uint64_t seq_of(const char *payload, size_t size) {
+    uint64_t seq = 0, unit = 1;
+    for (size_t i = size - 2; i > 0 && payload[i] >= '0' && payload[i] <= '9'; i--, unit *= 10)
+        seq += unit * (payload[i] - '0');
+    return seq;
+}
+
 static void message(struct client *c, int index, const char *payload, size_t size, uint64_t at) {
     static const char head[] = "{\"type\":\"market_data\"";
     if (size < sizeof head || memcmp(payload, head, sizeof head - 1)) {
@@ -123,10 +151,9 @@ static void message(struct client *c, int index, const char *payload, size_t siz
     c->count++;
     received++;
     bytes += size;
+    if (index == 0) follow(payload, size, seq_of(payload, size));
     if (turns) {
-        uint64_t seq = 0, unit = 1;
-        for (size_t i = size - 2; i > 0 && payload[i] >= '0' && payload[i] <= '9'; i--, unit *= 10)
-            seq += unit * (payload[i] - '0');
+        uint64_t seq = seq_of(payload, size);
         if (seq < c->seq) disorder++;
         c->seq = seq;
         if (index != still && seq < turns && stamps[seq]) {
@@ -307,9 +334,9 @@ int main(int argc, char **argv) {
     }
     double wall = (last_ns - first_ns) / 1e9;
     printf("{\"received\":%lu,\"least\":%lu,\"most\":%lu,\"still\":%lu,\"bytes\":%lu,\"wall_s\":%.6f,"
-           "\"busy\":%.4f,\"disorder\":%lu,\"p50_us\":%lu,\"p99_us\":%lu,\"p999_us\":%lu}\n",
+           "\"busy\":%.4f,\"disorder\":%lu,\"gaps\":%lu,\"p50_us\":%lu,\"p99_us\":%lu,\"p999_us\":%lu}\n",
            received, least, most, still < 0 ? 0 : all[still].count, bytes, wall,
-           wall > 0 ? (busy_ns - first_busy_ns) / 1e9 / wall : 0, disorder,
+           wall > 0 ? (busy_ns - first_busy_ns) / 1e9 / wall : 0, disorder, gaps,
            quantile(.5), quantile(.99), quantile(.999));
     if (*sample) {
         write_kept(sample, "", 0);

@@ -67,7 +67,8 @@ class Receiver:
         self.kept: dict[int, list[bytes]] = {0: [], still: []}
         self.late_us: list[int] = []
         self.first = self.last = self.cpu = 0.0
-        self.received = self.bytes = self.disorder = self.answered = 0
+        self.received = self.bytes = self.disorder = self.gaps = self.answered = 0
+        self.known: dict[bytes, int] = {}
 
     def take(self, client: Client, at: int) -> None:
         """Cut what is there into frames."""
@@ -104,6 +105,8 @@ class Receiver:
         client.count += 1
         self.received += 1
         self.bytes += len(payload)
+        if client.number == 0:
+            self.follow(payload)
         if self.stamps is not None:
             seq = int(payload[payload.rindex(b":") + 1 : -1])
             self.disorder += seq < client.seq
@@ -113,6 +116,15 @@ class Receiver:
                 self.late_us.append((at - made) // 1000)
         if client.number in self.kept:
             self.kept[client.number].append(payload)
+
+    def follow(self, payload: bytes) -> None:
+        """Look whether an update of an instrument is the next one."""
+        name = payload[payload.index(b'"symbol":"') + 10 :].partition(b'"')[0]
+        seq = int(payload[payload.rindex(b":") + 1 : -1])
+        if name in self.known:
+            self.disorder += seq <= self.known[name]
+            self.gaps += seq > self.known[name] + 1
+        self.known[name] = seq
 
     def told(self, clients: list[Client]) -> dict[str, float]:
         """Return the figures."""
@@ -128,6 +140,7 @@ class Receiver:
             "wall_s": wall,
             "busy": (time.process_time() - self.cpu) / wall if wall else 0.0,
             "disorder": self.disorder,
+            "gaps": self.gaps,
             **{
                 name: late[min(int(share * len(late)), len(late) - 1)]
                 for name, share in (("p50_us", 0.5), ("p99_us", 0.99), ("p999_us", 0.999))

@@ -30,7 +30,8 @@ from typing import Any
 import msgspec
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 
-from streamer.odin.messages import FeedMessage
+from streamer.odin.messages import Tick, tick_of
+from streamer.odin.tick import Day
 from streamer.server import ServerSettings, StreamServer
 from streamer.store import ClientStore
 from tests.benchmarks._machine import resident_bytes
@@ -103,17 +104,20 @@ async def run_turns(config: Config, turn: Turn, ready: Turn) -> int:
     return number
 
 
-def turns_of(workload: Workload) -> Callable[[int], Sequence[FeedMessage]]:
+def turns_of(workload: Workload) -> Callable[[int], Sequence[Tick]]:
     """Return what gives the updates of a turn; they are made once, and come again."""
     seqs = [0] * workload.instruments
     # After as many turns each instrument stands where it began.
     period = math.lcm(workload.burst, workload.instruments * PRICES) // workload.burst
-    pool: list[list[FeedMessage]] = []
+    days: dict[Day, Day] = {}
+    pool: list[list[Tick]] = []
     for turn in range(1, period + 1):
-        batch: list[FeedMessage] = []
+        batch: list[Tick] = []
         for number in workload.turn_numbers(turn):
             seqs[number] += 1
-            batch.append(touchline(number, seqs[number]))
+            tick = tick_of(touchline(number, seqs[number]))
+            # As in what the reader of the feed hands on, an instrument's day is one object.
+            batch.append(msgspec.structs.replace(tick, day=days.setdefault(tick.day, tick.day)))
         pool.append(batch)
     return lambda turn: pool[(turn - 1) % period]
 
