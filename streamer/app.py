@@ -264,20 +264,14 @@ class _App:
 
     def _halt(self, until: str | None) -> Mapping[str, object]:
         halt = self._hub.hours.halt(self._now(), until)
-        told = {
-            "phase": "halted",
-            "since": ist_datetime(halt.begin),
-            "until": None if until is None else ist_datetime(halt.end),
-        }
-        _logger.warning(
-            "the operator says that the market is halted, until %s",
-            f"{told['until']} IST" if until is not None else "it resumes",
-        )
-        return told
+        self._journal.operator_halts(halt)
+        self._server.pass_time()
+        return {"phase": "halted", "since": ist_datetime(halt.begin), "until": halt.until}
 
     def _resume(self) -> Mapping[str, object]:
         phase = self._hub.hours.resume(self._now())
-        _logger.info("the operator says that the market is not halted; it is %s", phase)
+        self._journal.operator_resumes(phase)
+        self._server.pass_time()
         return {"phase": phase}
 
     def _emit(self, event: Event) -> None:

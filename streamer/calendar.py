@@ -21,8 +21,16 @@ from typing import Literal
 import msgspec
 
 from streamer.errors import CalendarError
-from streamer.ist import NS_PER_DAY, NS_PER_SECOND, ist_clock, ist_date, ist_midnight, ist_ns
-from streamer.timetables import REGULAR_WINDOW, Span, Timetable, timetable_at
+from streamer.ist import (
+    NS_PER_DAY,
+    NS_PER_SECOND,
+    ist_clock,
+    ist_date,
+    ist_datetime,
+    ist_midnight,
+    ist_ns,
+)
+from streamer.timetables import REGULAR_WINDOW, Span, Timetable, TradedPhase, timetable_at
 
 DayKind = Literal["trading", "weekend", "holiday", "special", "muhurat"]
 Phase = Literal["pre_open", "open", "halted", "closed", "holiday"]
@@ -57,6 +65,11 @@ class Halt(msgspec.Struct, frozen=True):
 
     begin: int
     end: int
+
+    @property
+    def until(self) -> str | None:
+        """When it ends, ``YYYY-MM-DD HH:MM:SS``; None where nothing but the day's end bounds it."""
+        return None if ist_clock(self.end) == "00:00:00" else ist_datetime(self.end)
 
 
 class TradingDay(msgspec.Struct, frozen=True):
@@ -269,8 +282,10 @@ class TradingCalendar:
 
         """
         # Stocks without derivatives trade for the whole of each session.
-        phase = self.stock_phase(now, derivatives=False, halts=halts)
-        return "closed" if phase == "closing_auction" or phase == "post_close" else phase
+        phase = self._phase_of_clock(now, derivatives=False)
+        if phase == "open" or phase == "pre_open":
+            return "halted" if self._is_halted(now, halts) else phase
+        return "holiday" if phase == "holiday" else "closed"
 
     def stock_phase(self, now: int, *, derivatives: bool, halts: Iterable[Halt] = ()) -> StockPhase:
         """
@@ -285,15 +300,10 @@ class TradingCalendar:
             halts: More than the calendar knows.
 
         """
-        day = self.day(ist_date(now))
-        if not day.sessions:
-            return "holiday"
-        since_midnight = now - ist_midnight(day.date)
-        for span in self._spans(day, derivatives):
-            if span.begin <= since_midnight < span.end:
-                is_halted = any(halt.begin <= now < halt.end for halt in (*day.halts, *halts))
-                return "halted" if is_halted else span.phase
-        return "closed"
+        phase = self._phase_of_clock(now, derivatives)
+        if phase == "closed" or phase == "holiday":
+            return phase
+        return "halted" if self._is_halted(now, halts) else phase
 
     def trading_day(self, now: int) -> date:
         """Return today's date if the market opens at all today, else the next such date."""
@@ -327,6 +337,23 @@ class TradingCalendar:
         while True:
             yield from self.day(day).sessions
             day = ist_date(ist_midnight(day) + NS_PER_DAY)
+
+    def _phase_of_clock(
+        self, now: int, derivatives: bool
+    ) -> TradedPhase | Literal["closed", "holiday"]:
+        """Return the phase that the day's hours have planned for ``now``."""
+        day = self.day(ist_date(now))
+        if not day.sessions:
+            return "holiday"
+        since_midnight = now - ist_midnight(day.date)
+        for span in self._spans(day, derivatives):
+            if span.begin <= since_midnight < span.end:
+                return span.phase
+        return "closed"
+
+    def _is_halted(self, now: int, halts: Iterable[Halt]) -> bool:
+        known = self.day(ist_date(now)).halts
+        return any(halt.begin <= now < halt.end for halt in (*known, *halts))
 
     def _spans(self, day: TradingDay, derivatives: bool) -> Iterable[Span]:
         timetable = self.timetable(day.date)

@@ -3,7 +3,7 @@ Whether the server can do its work, and if not, why: what ``/api/health`` answer
 
 Each check is a small object with ``ok`` and what it is about. The whole is
 ready when all of them are. Reference data that is missing or too old is told
-beside them: quotes go on without.
+beside them, and a halt of the market: quotes go on.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ def health(
         "checks": checks,
         "reference": _reference(hub),
         "market_open": hub.market_open,
+        "halt": _halt(hub, time),
         "simulated": hub.simulated,
         "connections": hub.connections,
     }
@@ -98,6 +99,13 @@ def _calendar(hub: Hub, time: int | None) -> dict[str, object]:
         date=today.isoformat(),
         days_left=calendar.days_left(today),
     )
+
+
+def _halt(hub: Hub, time: int | None) -> dict[str, object] | None:
+    halt = None if time is None else hub.hours.halt_at(time)
+    if halt is None:
+        return None
+    return {"since": ist_datetime(halt.begin), "until": halt.until}
 
 
 def _clock(hub: Hub, time: int | None) -> dict[str, object]:

@@ -54,14 +54,29 @@ class MarketHours:
 
     @property
     def next_timer(self) -> int | None:
-        """When the machine's clock itself opens or closes the market; None if it never does."""
-        return self._next_change if self.clock.kind == "wall" else None
+        """When the machine's clock opens or closes the market or ends a halt; None if never."""
+        if self.clock.kind != "wall":
+            return None
+        if not self._halts or self.time is None or self._next_change is None:
+            return self._next_change
+        ends = (halt.end for halt in self._halts if halt.end > self.time)
+        return min([self._next_change, *ends])
+
+    def halt_at(self, time: int) -> Halt | None:
+        """Return why the phase is ``halted`` then: the operator's word, else the calendar's."""
+        halts = (*self._halts, *self.calendar.day(ist_date(time)).halts)
+        found = next((halt for halt in halts if halt.begin <= time < halt.end), None)
+        if found is None or self.calendar.phase(time, halts) != "halted":
+            return None
+        return found
 
     def observe(self, message: FeedMessage) -> Move:
         """Let the clock read a message of the feed; call :meth:`pass_time` if it moved."""
         move = self.clock.observe(message)
         if move is Move.BACK:
             self._next_change = None
+            # Another run of a replay, in which the operator has not said anything yet.
+            self._halts = ()
         return move
 
     def pass_time(self, now: int) -> list[Change]:
@@ -80,7 +95,8 @@ class MarketHours:
         """
         Take the operator's word that the whole market stands still; one before is forgotten.
 
-        Phases say so; quotes flow on as the feed sends them (rule H-1).
+        Phases say so; quotes flow on as the feed sends them (rule H-1). The
+        word is forgotten with its day, and when the feed's clock goes back.
 
         Args:
             now: The machine's time.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from streamer.calendar import Session
+from streamer.calendar import Halt, Session
 from streamer.health import calendar_gap, calendar_notice
 from streamer.hub import Hub, UpstreamState
 from streamer.ist import IST_OFFSET_NS, NS_PER_DAY, ist_datetime
@@ -31,7 +31,9 @@ class Journal:
     def __init__(self, emit: Callable[[Event], None] | None = None) -> None:
         self._emit = emit
         self._session: Session | None = None
+        self._halt: Halt | None = None
         self._day: int | None = None
+        self._is_notice_given = False
 
     def listening(self, host: str, port: int, url: str) -> None:
         """Clients may come."""
@@ -59,6 +61,17 @@ class Journal:
         )
         self._tell("client_gone", client_id=client_id, clients=clients, code=code)
 
+    def operator_halts(self, halt: Halt) -> None:
+        """The operator says that the market stands still."""
+        self._halt = halt
+        until = "it resumes" if halt.until is None else f"{halt.until} IST"
+        _logger.warning("the operator says that the market is halted, until %s", until)
+
+    def operator_resumes(self, phase: str) -> None:
+        """The operator says that it does not any more; ``phase`` is the market's then."""
+        self._halt = None
+        _logger.info("the operator says that the market is not halted; it is %s", phase)
+
     def stopping(self, reason: str) -> None:
         """No more clients are let in."""
         _logger.info("stopping: %s", reason)
@@ -83,17 +96,33 @@ class Journal:
                 _logger.info("market open since %s IST", ist_datetime(session.open))
         if time is None:
             return
+        self._look_at_halt(hub, time)
         day = (time + IST_OFFSET_NS) // NS_PER_DAY
         if day != self._day:
-            # Once, when the server starts; and the date of a replay says nothing of today.
-            if self._day is None and hub.hours.clock.kind == "wall":
-                notice = calendar_notice(hub, time)
-                if notice is not None:
-                    _logger.warning("%s", notice)
             self._day = day
+            self._give_notice(hub, time)
             gap = calendar_gap(hub, time)
             if gap is not None:
                 _logger.warning("%s", gap)
+
+    def _look_at_halt(self, hub: Hub, time: int) -> None:
+        before, self._halt = self._halt, hub.hours.halt_at(time)
+        if self._halt == before:
+            return
+        if self._halt is not None:
+            _logger.info("market halted since %s IST", ist_datetime(self._halt.begin))
+        elif before is not None:
+            end = ist_datetime(min(before.end, time))
+            _logger.info("market not halted any more since %s IST", end)
+
+    def _give_notice(self, hub: Hub, time: int) -> None:
+        """Warn once that the calendar ends soon; the date of a replay says nothing of today."""
+        if self._is_notice_given or hub.hours.clock.kind != "wall":
+            return
+        notice = calendar_notice(hub, time)
+        if notice is not None:
+            self._is_notice_given = True
+            _logger.warning("%s", notice)
 
     def _tell(self, event: str, **fields: object) -> None:
         if self._emit is not None:

@@ -255,6 +255,11 @@ class StreamServer:
         self._hub.renew_reference(self._now())
         self.flush()
 
+    def pass_time(self) -> None:
+        """Let the market's time come to the present, and write what follows."""
+        self._hub.handle_timer(self._now())
+        self.flush()
+
     # --- the feed
 
     def feed(self, messages: Sequence[FeedMessage]) -> None:
@@ -371,8 +376,7 @@ class StreamServer:
 
     def _on_timer(self) -> None:
         self._timer_deadline = None
-        self._hub.handle_timer(self._now())
-        self.flush()
+        self.pass_time()
 
     # --- clients
 

@@ -392,6 +392,7 @@ async def test_a_reload_changes_everything_or_nothing(tmp_path: Path) -> None:
 
 async def test_the_operator_halts_the_market(tmp_path: Path) -> None:
     """S-7: a client that asks hears of it, and the feed's updates reach it all the same (H-1)."""
+    halt = {"since": "2025-09-04 11:05:00", "until": "2025-09-04 12:05:00"}
     headers = {"Authorization": "Bearer admin-secret"}
     environ = {"ODIN_STREAMER_ADMIN_TOKEN": "admin-secret"}
     async with FeedPeer(time=at("11:05")) as feed:
@@ -401,15 +402,9 @@ async def test_the_operator_halts_the_market(tmp_path: Path) -> None:
                 await client.subscribe("RELIANCE")
                 await feed.wait_for_interest(RELIANCE)
                 status, answer = await program.http("/api/admin/halt?until=12:05", headers, "POST")
-                assert (status, answer) == (
-                    200,
-                    {
-                        "status": "success",
-                        "phase": "halted",
-                        "since": "2025-09-04 11:05:00",
-                        "until": "2025-09-04 12:05:00",
-                    },
-                )
+                assert (status, answer) == (200, {"status": "success", "phase": "halted"} | halt)
+                status, health = await program.http("/api/health")
+                assert (status, health["halt"]) == (200, halt)
                 reply = await client.ask({"action": "market_status"})
                 assert reply["data"]["phase"] == "halted"
                 assert reply["data"]["market_open"] is True
@@ -421,7 +416,26 @@ async def test_the_operator_halts_the_market(tmp_path: Path) -> None:
                 assert (status, answer) == (200, {"status": "success", "phase": "open"})
                 reply = await client.ask({"action": "market_status"})
                 assert reply["data"]["phase"] == "open"
-        assert "WARNING the operator says that the market is halted" in program.log
+                assert (await program.http("/api/health"))[1]["halt"] is None
+        assert program.log.count("WARNING the operator says that the market is halted") == 1
+        assert program.log.count("INFO the operator says that the market is not halted") == 1
+
+
+async def test_a_halt_ends_by_the_feeds_clock_and_with_the_server(tmp_path: Path) -> None:
+    """S-7: at its time by itself; a server that starts again knows of none."""
+    headers = {"Authorization": "Bearer admin-secret"}
+    environ = {"ODIN_STREAMER_ADMIN_TOKEN": "admin-secret"}
+    async with FeedPeer(time=at("11:05")) as feed:
+        async with Program(tmp_path, *FEED_CLOCK, upstream=feed.url, environ=environ) as program:
+            await program.logged("market open since")
+            await program.http("/api/admin/halt?until=11:06", headers, "POST")
+            feed.send(Heartbeat(sent=at("11:06")))
+            await program.logged("market not halted any more since 2025-09-04 11:06:00 IST")
+            await program.http("/api/admin/halt", headers, "POST")
+            assert (await program.http("/api/health"))[1]["halt"]["until"] is None
+        async with Program(tmp_path, *FEED_CLOCK, upstream=feed.url, environ=environ) as program:
+            await program.logged("market open since")
+            assert (await program.http("/api/health"))[1]["halt"] is None
 
 
 async def test_a_key_in_the_environment_reaches_the_feed_and_no_log(tmp_path: Path) -> None:

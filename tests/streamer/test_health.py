@@ -72,6 +72,20 @@ def test_a_calendar_that_ends_soon_is_well_and_says_so() -> None:
     assert "warning" not in checks["calendar"]
 
 
+def test_a_halt_is_told_and_the_server_stays_ready() -> None:
+    """It does all that it can: the market stands still, not the server."""
+    desk = desk_at("11:05")
+    assert health(desk.hub, desk.now)[1]["halt"] is None
+    desk.hub.hours.halt(desk.now, "12:05")
+    ready, found = health(desk.hub, desk.now)
+    assert ready
+    assert found["halt"] == {"since": "2026-11-23 11:05:00", "until": "2026-11-23 12:05:00"}
+    desk.hub.hours.halt(desk.now)
+    assert health(desk.hub, desk.now)[1]["halt"] == {"since": "2026-11-23 11:05:00", "until": None}
+    desk.hub.hours.resume(desk.now)
+    assert health(desk.hub, desk.now)[1]["halt"] is None
+
+
 def test_the_last_covered_day_is_well() -> None:
     """The gap begins with the first day that is not covered, not before."""
     desk = desk_at("10:00")

@@ -96,6 +96,46 @@ def test_a_halt_ends_with_its_day() -> None:
     assert hours.status()["phase"] == "open"
 
 
+def test_a_halt_is_one_while_the_market_would_trade() -> None:
+    """S-7: after the session the market is closed, whatever the operator forgot to take back."""
+    hours = MarketHours(CALENDAR, WallClock())
+    halt = hours.halt(at("09:05", MONDAY))
+    phases = {clock: told(hours, clock)[0] for clock in ("09:06", "15:29", "15:30", "15:55")}
+    assert phases == {"09:06": "halted", "15:29": "halted", "15:30": "closed", "15:55": "closed"}
+    found = {clock: hours.halt_at(at(clock, MONDAY)) for clock in ("09:04", "15:29", "15:55")}
+    assert found == {"09:04": None, "15:29": halt, "15:55": None}
+    # The calendar has halts too; for a replay of that day they are as good as the operator's.
+    crash = hours.halt_at(at("09:30", date(2020, 3, 13)))
+    assert crash is not None
+    assert crash.until == "2020-03-13 10:20:00"
+    assert halt.until is None
+
+
+def test_the_end_of_a_halt_is_a_moment_to_wake_up_at() -> None:
+    """So that it is told when it is over, though no feed and no client says anything."""
+    hours = MarketHours(CALENDAR, WallClock())
+    hours.pass_time(at("11:05", MONDAY))
+    hours.halt(at("11:05", MONDAY), "12:05")
+    assert hours.next_timer == at("12:05", MONDAY)
+    hours.pass_time(at("12:05", MONDAY))
+    assert hours.next_timer == at("15:30", MONDAY)
+
+
+def test_a_feed_that_goes_back_forgets_a_halt() -> None:
+    """H-5: the day begins anew; what the operator said belongs to the run before."""
+    hours = MarketHours(CALENDAR, FeedClock())
+    for clock, phase in (("11:05", "open"), ("11:06", "halted"), ("11:00", "open")):
+        hours.observe(Heartbeat(sent=at(clock)))
+        hours.pass_time(0)
+        if clock == "11:05":
+            hours.halt(0)
+        else:
+            assert hours.status()["phase"] == phase
+    hours.observe(Heartbeat(sent=at("11:10")))
+    hours.pass_time(0)
+    assert hours.status()["phase"] == "open"
+
+
 @pytest.mark.parametrize(
     ("day", "clock", "until", "problem"),
     [

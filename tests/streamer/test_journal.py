@@ -92,6 +92,51 @@ def test_a_server_that_starts_shortly_before_the_calendar_ends_says_so(
     ] * warnings
 
 
+def test_a_server_that_runs_into_the_last_weeks_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    """Months after its start, on the first day of notice, and once."""
+    desk = Desk(clock=WallClock(), now=at("08:00", date(2026, 11, 13)))
+    journal = Journal()
+    for _ in range(6):
+        journal.look_at(desk.hub)
+        desk.pass_time(24 * 3600)
+    told = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert ["in 45 days" in text for text in told] == [True]
+
+
+def test_a_halt_is_logged_when_it_begins_and_ends(caplog: pytest.LogCaptureFixture) -> None:
+    """Once each: the operator's word as a warning, its end by itself or by the next word."""
+    desk, journal = Desk(clock=WallClock(), now=at("11:05", date(2026, 11, 20))), Journal()
+    desk.pass_time(0)
+    journal.look_at(desk.hub)
+    caplog.clear()
+    for until in ("12:05", None):
+        journal.operator_halts(desk.hub.hours.halt(desk.now, until))
+        journal.look_at(desk.hub)
+        desk.pass_time(3600)
+        journal.look_at(desk.hub)
+    journal.operator_resumes(desk.hub.hours.resume(desk.now))
+    journal.look_at(desk.hub)
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("WARNING", "the operator says that the market is halted, until 2026-11-20 12:05:00 IST"),
+        ("INFO", "market not halted any more since 2026-11-20 12:05:00 IST"),
+        ("WARNING", "the operator says that the market is halted, until it resumes"),
+        ("INFO", "the operator says that the market is not halted; it is open"),
+    ]
+
+
+def test_a_halt_of_the_calendar_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A replay of such a day tells it as it goes."""
+    desk, journal = Desk(), Journal()
+    for clock in ("09:16", "09:30", "09:40", "10:20"):
+        desk.tell_time(clock, date(2020, 3, 13))
+        journal.look_at(desk.hub)
+    assert [record.message for record in caplog.records] == [
+        "market open since 2020-03-13 09:15:00 IST",
+        "market halted since 2020-03-13 09:20:00 IST",
+        "market not halted any more since 2020-03-13 10:20:00 IST",
+    ]
+
+
 def test_a_suspicious_opening_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     """As a warning: somebody should look before the quotes are trusted."""
     desk = Desk()
