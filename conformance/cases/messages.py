@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -299,6 +300,27 @@ async def error_code(world: World) -> None:
     peer = await world.connect()
     expect_error(await _ask(peer, EMPTY), code="empty_request")
     expect_error(await peer.request("no_such_action"), code="unknown_action")
+
+
+@family(
+    "MSG-320",
+    variants={
+        "no-json": "no JSON at all",
+        "no-stocks": EMPTY,
+        "unknown-action": {"action": "no_such_action"},
+        "wrong-type": {"action": "subscribe", "stocks": 7},
+    },
+    title="Every error has a message for people: {variant}",
+    rules=("S-9",),
+    profile=Profile.FULL,
+    explain="The guide's clients log the message of an error and show it to their users. Servers"
+    " word the error that they expect and send the rare ones bare.",
+)
+async def every_error_says_why(world: World, wrong: Mapping[str, Any] | str) -> None:
+    """Provoke one error and read its message."""
+    peer = await world.connect()
+    await peer.send_text(wrong if isinstance(wrong, str) else json.dumps(wrong))
+    expect_error(await peer.wait_for("error"))
 
 
 async def _ask(peer: Peer, request: Mapping[str, Any]) -> Message:

@@ -255,7 +255,8 @@ async def apart(world: World) -> None:
 )
 async def alike(world: World, forms: tuple[str, str]) -> None:
     """Subscribe under both, come back under both."""
-    first, second = (form.format(world.new_id()) for form in forms)
+    client_id = world.new_id()
+    first, second = (form.format(client_id) for form in forms)
     symbols = _symbols(world.stocks[:2])
     await subscribed(await world.connect(first), symbols[0])
     await subscribed(await world.connect(second), symbols[1])
