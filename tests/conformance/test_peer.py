@@ -42,12 +42,16 @@ async def test_a_machine_that_stood_still_has_not_waited() -> None:
 
     async def script(socket: ServerConnection) -> None:
         await socket.send(json.dumps(WELCOME))
+        await socket.recv()
         # Nothing runs for longer than the deadline: neither the server nor the suite.
         time.sleep(0.6)  # noqa: ASYNC251
+        for _ in range(50):
+            await asyncio.sleep(0)
         await say(socket, "pong", status="alive")
         await socket.wait_closed()
 
     async with client(script) as peer:
+        await peer.send_json({"action": "ping"})
         assert (await peer.wait_for("pong", within=0.5)).type == "pong"
 
 
