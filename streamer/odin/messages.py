@@ -43,7 +43,7 @@ from streamer.odin.tags import (
     Code,
     Tag,
 )
-from streamer.odin.tick import Day, Tick, decode_ticks, tick_of
+from streamer.odin.tick import Day, Tick, read_ticks, tick_of
 from streamer.odin.times import parse_stamp
 from streamer.odin.touchline import (
     DEPTH,
@@ -359,11 +359,21 @@ def decode_body(body: bytes) -> tuple[list[ServerMessage], list[MessageError]]:
     return messages, problems
 
 
-def decode_body_as_ticks(body: bytes) -> tuple[Sequence[FeedMessage], list[MessageError]]:
+def decode_body_as_ticks(body: bytes) -> tuple[list[FeedMessage], list[MessageError]]:
     """Return what :func:`decode_body` does, with ticks in place of touchlines."""
-    if ticks := decode_ticks(body):
-        return ticks, []
-    messages, problems = decode_body(body)
-    return [
-        tick_of(message) if isinstance(message, Touchline) else message for message in messages
-    ], problems
+    texts: Sequence[Tick | bytes] | None = read_ticks(body)
+    problems: list[MessageError] = []
+    if texts is None:
+        texts, problems = cut_body(body)
+    messages: list[FeedMessage] = []
+    for text in texts:
+        if isinstance(text, Tick):
+            messages.append(text)
+            continue
+        try:
+            message = decode_message(text)
+        except MessageError as problem:
+            problems.append(problem.with_traceback(None))
+        else:
+            messages.append(tick_of(message) if isinstance(message, Touchline) else message)
+    return messages, problems

@@ -2,7 +2,7 @@
 What quotes are made of, out of a feed's touchlines.
 
 A :class:`Tick` is the part of a touchline that a quote shows: no order book, no
-single trade. :func:`decode_ticks` reads those of a whole body at once, in the
+single trade. :func:`read_ticks` reads those of a whole body at once, in the
 layout that our own feed writes; in any other, a touchline is read first.
 """
 
@@ -82,7 +82,7 @@ def _fields(*tags: int, value: str) -> str:
     return "".join(rf"\|{tag:d}={value}" for tag in tags)
 
 
-_TICK: Final = re.compile(
+_TEXT: Final = re.compile(
     (
         rf"\x02(\d{{5}})63=FT3\.0\|64=209\|65={_ANY}\|66=([^|]{{15}})"
         rf"\|1=({_NUMBER})\|73=([^|]{{17}})\|7=({_NUMBER})\|79=({_NUMBER})\|8=({_NUMBER})"
@@ -91,6 +91,7 @@ _TICK: Final = re.compile(
         rf"({_fields(76, 75, 77, 78, value=_NUMBER)}\|399=10{{0,9}}"
         rf"{_fields(93, 94, value=_NUMBER)}){_fields(88, 393, value=_ANY)}"
         r"\|380=[ -{}~]*+(?=\x02|\Z)"
+        r"|\x02(\d{5})([^\x02]*+)"
     ).encode("ascii"),
     re.ASCII,
 )
@@ -108,22 +109,29 @@ def _key(segment: bytes, token: bytes) -> InstrumentKey | None:
     return key if 0 < key[0] <= MAX_ID and 0 < key[1] <= MAX_ID else None
 
 
-def decode_ticks(body: bytes) -> list[Tick] | None:
+def read_ticks(body: bytes) -> list[Tick | bytes] | None:
     """
-    Return the ticks of a body that holds nothing but touchlines in our own layout, else None.
+    Return the ticks of a body of texts, and every other text as it is, in order.
 
-    A shortcut: what is returned is what :func:`tick_of` makes of the touchlines
-    that the general way reads. What no quote shows is not looked at.
+    A shortcut: ticks are what :func:`tick_of` makes of the touchlines that the
+    general way reads, if these are in our own layout. What no quote shows is
+    not looked at. None is returned if the texts cannot be told apart at once.
     """
-    rows = _TICK.findall(body)
-    ticks: list[Tick] = []
+    rows = _TEXT.findall(body)
+    found: list[Tick | bytes] = []
     size = _HEADER_BYTES * len(rows)
-    for length, sent, segment, ltt, token, volume, ltp, lut, day in rows:
+    for length, sent, segment, ltt, token, volume, ltp, lut, day, other_length, other in rows:
+        if other_length:
+            if int(other_length) != len(other):
+                return None
+            size += len(other)
+            found.append(other)
+            continue
         size += int(length)
         key = _key(segment, token)
         if key is None:
             return None
-        ticks.append(
+        found.append(
             Tick(
                 key,
                 parse_stamp(sent),
@@ -133,4 +141,4 @@ def decode_ticks(body: bytes) -> list[Tick] | None:
                 _day(day),
             )
         )
-    return ticks if size == len(body) else None
+    return found if size == len(body) else None

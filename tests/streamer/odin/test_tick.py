@@ -12,13 +12,15 @@ from streamer.odin.messages import (
     ServerMessage,
     Tick,
     Touchline,
+    decode_body,
     decode_body_as_ticks,
     decode_message_generally,
     encode,
+    encode_native,
     tick_of,
 )
 from streamer.odin.tags import Tag
-from streamer.odin.tick import decode_ticks
+from streamer.odin.tick import read_ticks
 from streamer.odin.times import parse_stamp
 from tests import strategies
 
@@ -39,7 +41,7 @@ def body_of(*texts: bytes) -> bytes:
     return b"".join(b"\x02%05d%b" % (len(text), text) for text in texts)
 
 
-def is_read_alike(ticks: list[Tick] | None, text: bytes) -> bool:
+def is_read_alike(ticks: list[Tick | bytes] | None, text: bytes) -> bool:
     """Return whether the general reader reads the same, but for what no quote shows."""
     try:
         found = decode_message_generally(text)
@@ -55,7 +57,7 @@ def test_touchlines_of_our_own_layout_are_read_at_once(touchlines: list[Touchlin
         replace(each, oi_change="", oi_high="", oi_low="", execution_range="")
         for each in touchlines
     ]
-    assert decode_ticks(body_of(*map(encode, plain))) == [tick_of(each) for each in plain]
+    assert read_ticks(body_of(*map(encode, plain))) == [tick_of(each) for each in plain]
 
 
 @given(st.lists(strategies.server_messages, max_size=4))
@@ -73,8 +75,8 @@ def test_in_any_layout_ticks_stand_in_place_of_touchlines(messages: list[ServerM
 def test_a_damaged_text_is_never_read_as_anything_else(place: int, noise: bytes, cut: int) -> None:
     """Where a damaged text is read at once at all, the general reader reads the same."""
     text = TEXT[:place] + noise + TEXT[place + cut :]
-    found = decode_ticks(body_of(text))
-    assume(found is not None)
+    found = read_ticks(body_of(text))
+    assume(found is not None and isinstance(found[0], Tick))
     assert is_read_alike(found, text)
 
 
@@ -82,29 +84,41 @@ def test_a_damaged_text_is_never_read_as_anything_else(place: int, noise: bytes,
 def test_nor_is_one_with_digits_changed(place: int, noise: bytes) -> None:
     """The same, where damage is most likely to look like a value."""
     text = TEXT[:place] + noise + TEXT[place + 1 :]
-    found = decode_ticks(body_of(text))
-    assume(found is not None)
+    found = read_ticks(body_of(text))
+    assume(found is not None and isinstance(found[0], Tick))
     assert is_read_alike(found, text)
 
 
-@given(st.integers(0, 2 * len(TEXT) + 12), st.binary(max_size=3), st.integers(0, 3))
-def test_damage_between_texts_is_seen(place: int, noise: bytes, cut: int) -> None:
-    """Headers that do not fit leave the whole body to the reader that tells what is wrong."""
+@given(st.integers(-8, 8), st.booleans(), st.binary(max_size=3), st.integers(0, 3))
+def test_damage_between_texts_is_seen(near: int, is_first: bool, noise: bytes, cut: int) -> None:
+    """Both readers make the same of a damaged body."""
     body = body_of(TEXT, TEXT)
+    place = max(near, 0) if is_first else len(TEXT) + 6 + near
     body = body[:place] + noise + body[place + cut :]
-    found = decode_ticks(body)
-    assume(found is not None)
-    assert len(found or ()) == 2
-    assert len(body) == len(body_of(TEXT, TEXT))
+    found, problems = decode_body_as_ticks(body)
+    general, same_problems = decode_body(body)
+    assert found == [tick_of(each) if isinstance(each, Touchline) else each for each in general]
+    assert list(map(str, problems)) == list(map(str, same_problems))
 
 
-def test_a_body_with_something_else_in_it_is_left_to_the_general_reader() -> None:
-    """A heartbeat among touchlines, or nothing at all."""
-    assert decode_ticks(body_of(TEXT, encode(Heartbeat(sent=SENT)))) is None
-    assert not decode_ticks(b"")
+def test_other_texts_come_as_they_are() -> None:
+    """A heartbeat among touchlines, and nothing at all."""
+    beat = encode(Heartbeat(sent=SENT))
+    assert read_ticks(body_of(TEXT, beat, TEXT)) == [tick_of(T), beat, tick_of(T)]
+    assert read_ticks(b"") == []
 
 
 def test_an_identity_that_is_none_is_left_to_the_general_reader() -> None:
     """Token 0 and numbers beyond 31 bits name no instrument."""
     for token in (b"0", b"2147483648"):
-        assert decode_ticks(body_of(TEXT.replace(b"|7=2885|", b"|7=%b|" % token))) is None
+        assert read_ticks(body_of(TEXT.replace(b"|7=2885|", b"|7=%b|" % token))) is None
+
+
+def test_native_blocks_are_left_to_the_general_reader() -> None:
+    """They may hold the byte that stands between texts."""
+    sent = replace(T, segment=2, token=2)
+    body = body_of(TEXT, encode_native(sent, SENT))
+    assert read_ticks(body) is None
+    found, problems = decode_body_as_ticks(body)
+    assert [tick.key for tick in found if isinstance(tick, Tick)] == [(1, 2885), (2, 2)]
+    assert problems == []
