@@ -212,7 +212,8 @@ class TradingCalendar:
 
         Raises:
             CalendarError: If there are dates between the two coverages that
-                neither knows, or the market would be closed for too long.
+                neither knows, the market would be closed for too long, or
+                ``override`` halts it while it is closed.
 
         """
         coverage = self.coverage
@@ -227,7 +228,10 @@ class TradingCalendar:
                 )
             coverage = (min(first, self.coverage[0]), max(last, self.coverage[1]))
         table = self._table.joined(override)
-        return TradingCalendar(msgspec.structs.replace(table, coverage=coverage))
+        merged = TradingCalendar(msgspec.structs.replace(table, coverage=coverage))
+        for day, halts in override.halts.items():
+            merged._refuse_idle_halts(day, halts, override.file)
+        return merged
 
     def day(self, day: date) -> TradingDay:
         """Return what is known of a date; outside the coverage the weekday rule is assumed."""
@@ -381,6 +385,18 @@ class TradingCalendar:
             return TradingDay(day, "weekend", (), known)
         begin, end = REGULAR_WINDOW
         return TradingDay(day, "trading", (Session(ist_ns(day, begin), ist_ns(day, end)),), known)
+
+    def _refuse_idle_halts(self, day: date, halts: Iterable[Halt], file: str) -> None:
+        """Refuse halts that touch no session: a slip in the date would go unnoticed."""
+        found = self.day(day)
+        for halt in halts:
+            if not any(halt.begin < span.close and halt.end > span.open for span in found.sessions):
+                raise CalendarError(
+                    f"the halt from {_short(halt.begin)} to {_short(halt.end)} touches no session",
+                    expected=f"one within {found.hours}" if found.hours else "a day with a session",
+                    file=file,
+                    entry=f"[[halt]] of {day}",
+                )
 
     def _refuse_long_closures(self) -> None:
         for named in self._table.days.values():

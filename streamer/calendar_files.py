@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from importlib.resources import files
 from itertools import pairwise
@@ -30,6 +30,7 @@ _FIRST_YEAR, _LAST_YEAR = 1970, 2199
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _CLOCK = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d)?", re.ASCII)
 _MINUTE = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d", re.ASCII)
+_HEADER = re.compile(r"[ \t]*\[\[[ \t]*(\w+)[ \t]*\]\]", re.ASCII)
 _AUCTION_KEYS = ("auction", "auction_end", "reference")
 _SESSION_KINDS: dict[str, DayKind] = {
     "trading": "trading",
@@ -70,7 +71,7 @@ def parse_calendar(text: str, *, file: str) -> CalendarTable:
 
     """
     try:
-        top = _Entry(file, "", tomllib.loads(text))
+        top = _Entry(file, "", tomllib.loads(text), headers=_headers(text))
     # tomllib lets two of Python's own limits through: digits of a number, depth of nesting.
     except (ValueError, RecursionError) as error:
         raise CalendarError(str(error), expected="a calendar file in TOML", file=file) from error
@@ -105,9 +106,13 @@ class _Entry(msgspec.Struct, frozen=True):
     file: str
     place: str
     content: dict[str, object]
+    line: int | None = None
+    headers: Mapping[str, Sequence[int]] = {}
 
     def refuse(self, problem: str, expected: str) -> NoReturn:
-        raise CalendarError(problem, expected=expected, file=self.file, entry=self.place)
+        raise CalendarError(
+            problem, expected=expected, file=self.file, entry=self.place, line=self.line
+        )
 
     def allow(self, *keys: str) -> None:
         for key in self.content:
@@ -118,9 +123,12 @@ class _Entry(msgspec.Struct, frozen=True):
         tables = self.content.get(key, [])
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             self.refuse(f"{key} is no list of tables", f"tables headed [[{key}]]")
+        lines: Sequence[int | None] = self.headers.get(key, ())
+        if len(lines) != len(tables):
+            lines = [None] * len(tables)
         return [
-            _Entry(self.file, f"[[{key}]] {number}", table)
-            for number, table in enumerate(tables, start=1)
+            _Entry(self.file, f"[[{key}]] {number}", table, line)
+            for number, (table, line) in enumerate(zip(tables, lines, strict=True), start=1)
         ]
 
     def text(self, key: str, default: str | None = None) -> str:
@@ -165,6 +173,16 @@ class _Entry(msgspec.Struct, frozen=True):
         if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
             self.refuse(f"{key} is {value}", f"a date in the years {_FIRST_YEAR} to {_LAST_YEAR}")
         return value
+
+
+def _headers(text: str) -> dict[str, list[int]]:
+    """Return the lines with ``[[key]]``, by key: the parser does not tell where it found what."""
+    found: dict[str, list[int]] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        header = _HEADER.match(line)
+        if header is not None:
+            found.setdefault(header[1], []).append(number)
+    return found
 
 
 def _coverage(top: _Entry) -> tuple[date, date] | None:

@@ -102,16 +102,20 @@ class CalendarError(OdinError):
         expected: What was expected in its place.
         file: Name of the file.
         entry: Which part of it, as ``[[holiday]] 2``; empty for the file as a whole.
+        line: Where that part begins, from 1; None where that is not known.
 
     """
 
-    def __init__(self, problem: str, *, expected: str, file: str, entry: str = "") -> None:
-        place = f"{file}, {entry}" if entry else file
-        super().__init__(f"{place}: {problem}; expected {expected}")
+    def __init__(
+        self, problem: str, *, expected: str, file: str, entry: str = "", line: int | None = None
+    ) -> None:
+        places = [file, f"line {line}" if line is not None else "", entry]
+        super().__init__(f"{', '.join(filter(None, places))}: {problem}; expected {expected}")
         self.problem = problem
         self.expected = expected
         self.file = file
         self.entry = entry
+        self.line = line
 
 
 class InstrumentError(OdinError):

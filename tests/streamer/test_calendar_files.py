@@ -341,7 +341,55 @@ def test_a_bad_file_is_refused_with_its_place(
     assert (error.file, error.entry) == ("mine.toml", entry)
     assert found in error.problem
     assert expected in error.expected
-    assert str(error).startswith(f"mine.toml, {entry}: " if entry else "mine.toml: ")
+    place = f"mine.toml, line {error.line}, {entry}: " if entry else "mine.toml: "
+    assert str(error).startswith(place)
+    if entry:
+        key, number = entry.split()
+        headers = [n for n, line in enumerate(text.split("\n"), start=1) if line == key]
+        assert error.line == headers[int(number) - 1]
+
+
+def test_a_line_that_is_not_certain_is_not_told() -> None:
+    """A text that looks like the head of a table shifts no line: then none is given."""
+    text = f'coverage = """\n[[holiday]]\n"""\n{HOLIDAY}{HOLIDAY}'
+    with pytest.raises(CalendarError) as caught:
+        parse_calendar(text, file="mine.toml")
+    assert str(caught.value).startswith("mine.toml, [[holiday]] 2: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-11-24", "a day with a session"),
+        ("2026-11-22", "a day with a session"),
+        ("2026-11-08", "one within 18:15 - 19:15 IST"),
+    ],
+)
+def test_a_halt_while_the_market_is_closed_is_refused(text: str, expected: str) -> None:
+    """It would do nothing, and so hide that its date is wrong."""
+    table = parse_calendar(HALT.replace("2026-11-23", text), file="mine.toml")
+    with pytest.raises(CalendarError) as caught:
+        TradingCalendar.bundled().merged(table)
+    assert str(caught.value) == (
+        f"mine.toml, [[halt]] of {text}: the halt from 11:05 to 12:05 touches no session; "
+        f"expected {expected}"
+    )
+
+
+def test_a_halt_may_stand_beside_its_session() -> None:
+    """Both of one file; and a bundled halt of a day that is overridden disturbs nobody."""
+    saturday = SESSION.replace("2026-11-08", "2026-11-21").replace("muhurat", "special")
+    text = f'{saturday}windows = [["11:00", "12:00"]]\n' + HALT.replace("11-23", "11-21")
+    table = parse_calendar(text, file="mine.toml")
+    assert TradingCalendar.bundled().merged(table).day(date(2026, 11, 21)).halts
+    closed = HOLIDAY.replace("2027-01-26", "2020-03-13")
+    TradingCalendar.bundled().merged(parse_calendar(closed, file="mine.toml"))
+
+
+def test_bundled_halts_are_within_sessions() -> None:
+    """As those of a file have to be."""
+    bundled = TradingCalendar.bundled()
+    assert bundled.merged(bundled_table()).day(date(2020, 3, 23)).halts
 
 
 @given(text=st.text() | st.text('[]"=\n-:0123456789 abcdehilnosvwxy'))
