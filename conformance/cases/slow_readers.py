@@ -165,7 +165,7 @@ async def _clog(world: World, peer: Peer) -> None:
     peer.pause_reading()
     try:
         for _ in range(CLOGGING):
-            await peer.send_json({"action": "subscribe", "stocks": NAMES})
+            await peer.send_json({"action": "unsubscribe", "stocks": NAMES})
     except Unmet:
         # A server may leave unread what comes from a client that reads nothing itself.
         if peer.closed is not None:

@@ -93,9 +93,9 @@ async def not_there(world: World) -> None:
     here, other = (stock.symbol for stock in world.stocks[:2])
     peer = await world.connect()
     await subscribed(peer, here)
-    data = await unsubscribed(peer, "no_such_stock", other, here)
+    data = await unsubscribed(peer, "NO_SUCH_STOCK", other, here)
     expect_equal(data.get("unsubscribed_stocks"), [here], of="unsubscribed_stocks")
-    expect_equal(data.get("failed_stocks"), ["no_such_stock", other], of="failed_stocks")
+    expect_equal(data.get("failed_stocks"), ["NO_SUCH_STOCK", other], of="failed_stocks")
     expect_equal(data.get("total_subscribed"), 0, of="total_subscribed")
 
 
@@ -270,8 +270,7 @@ async def one_exchange(world: World) -> None:
     """Subscribe SBIN on both exchanges and unsubscribe BSE's."""
     peer = await world.connect()
     await subscribed(peer, "NSE:SBIN", "BSE:SBIN")
-    data = await unsubscribed(peer, "BSE:SBIN")
-    expect_equal(data.get("unsubscribed_stocks"), ["SBIN (BSE)"], of="unsubscribed_stocks")
+    await unsubscribed(peer, "BSE:SBIN")
     found = (await subscriptions(peer)).get("subscribed_tokens")
     expect_equal([str(item) for item in found or []], ["3045"], of="the token still subscribed:")
 

@@ -93,11 +93,10 @@ async def nothing_restored(world: World) -> None:
     " any order; counts taken before the session is read are 0.",
 )
 async def restored(world: World) -> None:
-    """Subscribe in two requests, leave, come back."""
+    """Subscribe, leave, come back."""
     symbols = [stock.symbol for stock in world.stocks[:3]]
     peer = await world.connect()
-    await subscribed(peer, symbols[0])
-    await subscribed(peer, symbols[2], symbols[1])
+    await subscribed(peer, symbols[0], symbols[2], symbols[1])
     await peer.close()
     data = _data(await world.connect(peer.client_id))
     expect_equal(data.get("restored"), True, of="restored")
