@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,10 +35,26 @@ class Running:
 
 
 @contextmanager
-def serving(folder: Path, *more: str, feed: str = NO_FEED, count: int = 0) -> Iterator[Running]:
-    """Run a server with ``count`` made-up instruments besides its own, until the block ends."""
+def serving(
+    folder: Path,
+    *more: str,
+    feed: str = NO_FEED,
+    count: int = 0,
+    program: Sequence[str] = ("streamer.cli",),
+) -> Iterator[Running]:
+    """
+    Run a server until the block ends.
+
+    Args:
+        folder: For its files.
+        more: More options.
+        feed: The address of the feed.
+        count: How many made-up instruments it knows besides its own.
+        program: The module that runs, and what comes before the command.
+
+    """
     command = [
-        sys.executable, "-m", "streamer.cli", "serve", "--upstream", feed, "--host", "127.0.0.1",
+        sys.executable, "-m", *program, "serve", "--upstream", feed, "--host", "127.0.0.1",
         "--port", "0", "--db", str(folder / "sessions.db"), "--events", *more,
     ]  # fmt: skip
     if count:
@@ -83,6 +100,8 @@ class Plain:
         key = base64.b64encode(hashlib.md5(client_id.encode()).digest()).decode()
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.arrived = 0.0
+        """When the latest message that was asked for had come whole, by ``perf_counter``."""
         self._data = bytearray()
         self.socket.sendall(
             (
@@ -98,9 +117,12 @@ class Plain:
             raise SystemExit(f"refused: {head[:200]!r}")
         self._data = bytearray(rest)
 
-    def send(self, message: object) -> None:
-        """Send one message."""
-        self.socket.sendall(masked(1, json.dumps(message).encode()))
+    def send(self, message: object) -> float:
+        """Send one message; return when, by ``perf_counter``."""
+        frame = masked(1, json.dumps(message).encode())
+        at = time.perf_counter()
+        self.socket.sendall(frame)
+        return at
 
     def next(self, kind: str) -> dict[str, Any]:
         """Return the next message of a type; others before it are passed over."""
@@ -108,6 +130,7 @@ class Plain:
         while True:
             text = self._next()
             if mark in text[:200]:
+                self.arrived = time.perf_counter()
                 found: dict[str, Any] = json.loads(text)
                 return found
 
