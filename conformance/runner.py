@@ -22,6 +22,7 @@ from pathlib import Path
 from conformance.case import Case, Need, Profile
 from conformance.clock import Clock, WallClock, choose_clock
 from conformance.expect import Inconclusive, Unmet
+from conformance.feed import Feed
 from conformance.invariants import Watch
 from conformance.peer import Refused
 from conformance.process import Guardian, StartError
@@ -63,6 +64,8 @@ class Run:
     """Hears of each result."""
     begin: Callable[[Case], None] = lambda _: None
     """Hears of each case before it is run."""
+    feed: Feed | None = None
+    """A simulator that plays the suite's recording already; None: one is started."""
     results: list[Result] = field(default_factory=list)
     clock_name: str = ""
     clock_refusals: dict[str, str] = field(default_factory=dict)
@@ -100,7 +103,7 @@ class Run:
         ) as folder:
             guardian = Guardian()
             guardian.remove(Path(folder))
-            stages = _Stages(self.target, Path(folder), guardian, self.settings)
+            stages = _Stages(self.target, Path(folder), guardian, self.settings, self.feed)
 
             async def judge(case: Case) -> Result:
                 if case.body is None:
@@ -283,7 +286,12 @@ class _Stages:
     """The common stage, and those of cases that want their own."""
 
     def __init__(
-        self, target: Target, folder: Path, guardian: Guardian, settings: Settings
+        self,
+        target: Target,
+        folder: Path,
+        guardian: Guardian,
+        settings: Settings,
+        feed: Feed | None,
     ) -> None:
         self.watch = Watch()
         self.clock: Clock = WallClock()
@@ -292,7 +300,11 @@ class _Stages:
         self._folder = folder
         self._guardian = guardian
         self._settings = settings
-        self._tape = Tape.made() if target.feed.kind == "simulator" else Tape(())
+        self._feed = feed
+        if feed is not None:
+            self._tape = feed.tape
+        else:
+            self._tape = Tape.made() if target.feed.kind == "simulator" else Tape(())
         self._tape_path = folder / "tape.parquet"
         self._common: Stage | None = None
         self._made = 0
@@ -301,7 +313,7 @@ class _Stages:
         """Open the common stage, and find out how its time is moved."""
         if self._tape.rows:
             self._tape.write(self._tape_path)
-        self._common = self._stage(keep=True)
+        self._common = self._stage(feed=self._feed, keep=True)
         await self._common.open()
         self.clock, self.refusals = await choose_clock(self._common)
         return self._common
@@ -322,7 +334,7 @@ class _Stages:
                 return stage
         if stage is not None:
             await stage.close()
-        stage = self._common = self._stage(keep=True)
+        stage = self._common = self._stage(feed=self._feed, keep=True)
         await stage.open()
         await self.set_time(case, stage)
         return stage
