@@ -20,6 +20,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from conformance.expect import Unmet, shown
+from conformance.patience import at_most
 from conformance.plain_http import HttpReply
 from conformance.wire import WireLog
 
@@ -304,7 +305,7 @@ class Peer:
     async def ping_frame(self, *, within: float = WAIT_S) -> None:
         """Send a WebSocket ping and wait for its pong."""
         try:
-            async with asyncio.timeout(within * self._scale):
+            async with at_most(within * self._scale):
                 await (await self.socket.ping())
         except (TimeoutError, ConnectionClosed) as error:
             raise Unmet("a WebSocket pong", type(error).__name__) from None
@@ -374,7 +375,7 @@ class Peer:
         seconds = within * self._scale
         try:
             await self.send_text('{"action":"ping"}')
-            async with asyncio.timeout(seconds):
+            async with at_most(seconds):
                 await pong
         except TimeoutError:
             raise Unmet(f"a pong to a ping within {seconds:g} s", self._untaken()) from None
@@ -383,7 +384,7 @@ class Peer:
 
     async def _send(self, data: str | bytes, *, text: bool) -> None:
         try:
-            async with asyncio.timeout(WAIT_S * self._scale):
+            async with at_most(WAIT_S * self._scale):
                 await self.socket.send(data, text=text)
         except ConnectionClosed:
             await self._reading

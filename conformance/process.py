@@ -23,6 +23,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from conformance.patience import at_most
+
 __all__ = ["Guardian", "Program", "StartError"]
 
 _KEPT_LINES: Final = 200
@@ -219,7 +221,7 @@ class Program:
         if how is not None:
             self.send_signal(how)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
+            async with at_most(within_s):
                 status = await process.wait()
         await self.kill()
         return status

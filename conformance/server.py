@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from conformance.expect import Inconclusive
+from conformance.patience import Patience, at_most
 from conformance.process import Guardian, Program, StartError
 from conformance.target import PLACEHOLDERS, ServerTarget, filled
 
@@ -163,7 +164,7 @@ class Server:
             words = filled(command, {**self._values(), **places})
             await program.start(words, cwd=self._target.cwd)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._target.stop_s * self._scale):
+                async with at_most(self._target.stop_s * self._scale):
                     status = await program.ended()
             await program.kill()
         except StartError as error:
@@ -174,8 +175,7 @@ class Server:
     async def _wait_listening(self) -> None:
         within_s = self._target.ready_s * self._scale if self.ours else 5.0 * self._scale
         host, port = self.address
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + within_s
+        patience = Patience(within_s)
         while True:
             try:
                 _, writer = await asyncio.open_connection(host, port)
@@ -185,7 +185,7 @@ class Server:
                 why = error.strerror or str(error)
             if self.ours and not self._program.running:
                 raise StartError(f"the server ended at once: {self._program.last_words()}")
-            if loop.time() > deadline:
+            if patience.ends():
                 said = f": {self._program.last_words()}" if self.ours else ""
                 raise StartError(
                     f"nothing listens at {host}:{port} after {within_s:g} s ({why}){said}"

@@ -22,6 +22,7 @@ from urllib.parse import urlencode
 from conformance.expect import Unmet, shown
 from conformance.feed import Feed
 from conformance.invariants import Watch
+from conformance.patience import Patience
 from conformance.peer import WAIT_S, Message, Peer, Refused
 from conformance.process import Guardian
 from conformance.server import Dress, Server
@@ -214,14 +215,13 @@ class Stage:
         action: str = "market_status",
     ) -> bool:
         """Send a request again and again until a reply satisfies ``holds``; return whether."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + within * self._scale
+        patience = Patience(within * self._scale)
         looks = 0
         while True:
             looks += 1
             if await self._asked(action, holds, WAIT_S):
                 return True
-            if loop.time() > deadline:
+            if patience.ends():
                 return False
             if looks > 2:
                 await asyncio.sleep(_LOOK_AGAIN_S)
@@ -249,16 +249,15 @@ class Stage:
 
     async def interested(self, instruments: int) -> None:
         """Wait until this server has asked the feed for so many instruments."""
-        if self.feed is None or not self.feed.running:
+        if self.feed is None or not self.feed.reachable:
             return
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + WAIT_S * self._scale
+        patience = Patience(WAIT_S * self._scale)
         while True:
             clients = await self._feed_clients()
             own = [count for name, count in clients.items() if name not in self._strangers]
             if max(own, default=0) >= instruments:
                 return
-            if loop.time() > deadline:
+            if patience.ends():
                 raise Unmet(
                     f"a server that asks the feed for the {instruments} instruments of its clients",
                     f"one that asks for {max(own, default=0)}",
@@ -282,11 +281,10 @@ class Stage:
         """Find out whether the server tells the feed's time."""
         assert self.feed is not None
         now = self.feed.now
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + WAIT_S * self._scale
+        patience = Patience(WAIT_S * self._scale)
         tells = partial(_tells, ts=now)
         self.follows_time = False
-        while not self.follows_time and loop.time() < deadline:
+        while not self.follows_time and not patience.ends():
             if await self._asked(self._question, tells, _PROBE_S):
                 self.follows_time = True
             elif self._question == "market_status" and await self._asked("ping", tells, _PROBE_S):

@@ -14,6 +14,7 @@ from conformance.clock import Clock
 from conformance.expect import Inconclusive, Loose, Unmet
 from conformance.feed import Feed
 from conformance.invariants import Watch
+from conformance.patience import at_most
 from conformance.peer import WAIT_S, Message, Peer, Refused
 from conformance.plain_http import HttpReply, RawSocket, request
 from conformance.stage import Stage
@@ -194,7 +195,7 @@ class World:
         self.wire.note(f"{settings.get('method', 'GET')} {path}")
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
         try:
-            async with asyncio.timeout(self.within(WAIT_S)):
+            async with at_most(self.within(WAIT_S)):
                 reply = await request(url, **settings)
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             raise Unmet("an HTTP answer", str(error) or type(error).__name__) from None
@@ -204,7 +205,7 @@ class World:
     async def raw(self) -> RawSocket:
         """Return a bare TCP connection to the server; use it with ``async with``."""
         try:
-            async with asyncio.timeout(self.within(WAIT_S)):
+            async with at_most(self.within(WAIT_S)):
                 return await RawSocket.open(*self.stage.server.address)
         except (OSError, TimeoutError) as error:
             raise Unmet("a connection", str(error) or type(error).__name__) from None
@@ -220,7 +221,7 @@ class World:
         """
         seconds = self.within(within)
         try:
-            async with asyncio.timeout(seconds):
+            async with at_most(seconds):
                 yield
         except TimeoutError:
             raise Unmet(f"{expected} within {seconds:g} s", "nothing of the kind") from None
