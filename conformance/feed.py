@@ -8,11 +8,12 @@ on the suite's tape; a seek goes to a time, a step plays up to one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from conformance.expect import Inconclusive, Unmet
+from conformance.patience import Patience, at_most
 from conformance.plain_http import request
 from conformance.process import Guardian, Program, StartError
 from conformance.tape import Row, Stock, Tape, at, moment
@@ -135,8 +136,7 @@ class Feed:
 
     async def restore(self) -> None:
         """Take connections again; a server that dials finds the feed at its present time."""
-        await self.clear_fault("refuse")
-        self._lost = False
+        await self.calm()
 
     async def fault(self, fault: str) -> None:
         """Make it go wrong, as ``odin-sim faults`` lists: ``mute+10s``, ``reset``."""
@@ -146,21 +146,49 @@ class Feed:
         """End a fault."""
         await self.command("clear-fault", name=name)
 
-    async def wait_client(self, *, within: float = 15.0) -> None:
+    async def calm(self) -> None:
+        """End every fault."""
+        await self.command("clear-fault")
+        self._lost = False
+
+    async def wait_client(self, *, within: float = 15.0, but: Collection[str] = ()) -> None:
         """
-        Wait until a server is logged on.
+        Wait until a server is logged on; of the connections named by ``but``, none counts.
 
         Raises:
             Unmet: If none is in time.
 
         """
-        seconds = within * self._scale
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        while not any(client.get("logged_on") for client in await self.connections()):
-            if loop.time() > deadline:
-                raise Unmet(f"a server that dials its feed again within {seconds:g} s", "none")
+        if not await self._comes(lambda names: bool(names - set(but)), within):
+            seconds = within * self._scale
+            raise Unmet(f"a server that dials its feed again within {seconds:g} s", "none")
+
+    async def wait_alone(self, *, within: float = 15.0) -> None:
+        """
+        Wait until no server is logged on any more.
+
+        Raises:
+            Inconclusive: If one is there all the time.
+
+        """
+        if not await self._comes(lambda names: not names, within):
+            raise Inconclusive("the feed has not lost the server that is logged on")
+
+    async def logged_on(self) -> set[str]:
+        """Return the names of the connections of servers that are logged on."""
+        return {
+            str(client.get("client"))
+            for client in await self.connections()
+            if client.get("logged_on")
+        }
+
+    async def _comes(self, holds: Callable[[set[str]], bool], within: float) -> bool:
+        patience = Patience(within * self._scale)
+        while not holds(await self.logged_on()):
+            if patience.ends():
+                return False
             await asyncio.sleep(_LOOK_AGAIN_S)
+        return True
 
     async def seek(self, to: int) -> None:
         """Go to a time; nothing in between is sent."""
@@ -182,7 +210,7 @@ class Feed:
 
         """
         try:
-            async with asyncio.timeout(_STEP_S * self._scale):
+            async with at_most(_STEP_S * self._scale):
                 reply = await request(
                     f"{self.control_url}/control", method="POST", body={"command": name, **fields}
                 )
@@ -229,8 +257,7 @@ class Feed:
         return row
 
     async def _wait_up(self) -> None:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._target.ready_s * self._scale
+        patience = Patience(self._target.ready_s * self._scale)
         while True:
             try:
                 if (await request(f"{self.control_url}/status")).status == 200:
@@ -240,6 +267,6 @@ class Feed:
                 why = error.strerror or str(error)
             if not self._program.running:
                 raise StartError(f"the feed ended at once: {self._program.last_words()}")
-            if loop.time() > deadline:
+            if patience.ends():
                 raise StartError(f"the feed is not up ({why}): {self._program.last_words()}")
             await asyncio.sleep(_LOOK_AGAIN_S)

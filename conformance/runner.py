@@ -8,7 +8,6 @@ it is another case's fault.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import tempfile
 import time
@@ -24,6 +23,7 @@ from conformance.clock import Clock, WallClock, choose_clock
 from conformance.expect import Inconclusive, Unmet
 from conformance.feed import Feed
 from conformance.invariants import Watch
+from conformance.patience import at_most
 from conformance.peer import Refused
 from conformance.process import Guardian, StartError
 from conformance.stage import Stage
@@ -64,8 +64,6 @@ class Run:
     """Hears of each result."""
     begin: Callable[[Case], None] = lambda _: None
     """Hears of each case before it is run."""
-    feed: Feed | None = None
-    """A simulator that plays the suite's recording already; None: one is started."""
     results: list[Result] = field(default_factory=list)
     clock_name: str = ""
     clock_refusals: dict[str, str] = field(default_factory=dict)
@@ -103,7 +101,7 @@ class Run:
         ) as folder:
             guardian = Guardian()
             guardian.remove(Path(folder))
-            stages = _Stages(self.target, Path(folder), guardian, self.settings, self.feed)
+            stages = _Stages(self.target, Path(folder), guardian, self.settings)
 
             async def judge(case: Case) -> Result:
                 if case.body is None:
@@ -196,7 +194,7 @@ class Run:
         trace = ""
         assert case.body is not None
         try:
-            async with asyncio.timeout(case.timeout_s * settings.scale):
+            async with at_most(case.timeout_s * settings.scale):
                 await case.body(world)
         except (Unmet, Inconclusive) as unmet:
             error = unmet
@@ -286,12 +284,7 @@ class _Stages:
     """The common stage, and those of cases that want their own."""
 
     def __init__(
-        self,
-        target: Target,
-        folder: Path,
-        guardian: Guardian,
-        settings: Settings,
-        feed: Feed | None,
+        self, target: Target, folder: Path, guardian: Guardian, settings: Settings
     ) -> None:
         self.watch = Watch()
         self.clock: Clock = WallClock()
@@ -300,20 +293,17 @@ class _Stages:
         self._folder = folder
         self._guardian = guardian
         self._settings = settings
-        self._feed = feed
-        if feed is not None:
-            self._tape = feed.tape
-        else:
-            self._tape = Tape.made() if target.feed.kind == "simulator" else Tape(())
+        self._tape = Tape.made() if target.feed.kind == "simulator" else Tape(())
         self._tape_path = folder / "tape.parquet"
         self._common: Stage | None = None
+        self._spare: Feed | None = None
         self._made = 0
 
     async def open(self) -> Stage:
         """Open the common stage, and find out how its time is moved."""
         if self._tape.rows:
             self._tape.write(self._tape_path)
-        self._common = self._stage(feed=self._feed, keep=True)
+        self._common = self._stage(keep=True)
         await self._common.open()
         self.clock, self.refusals = await choose_clock(self._common)
         return self._common
@@ -334,20 +324,19 @@ class _Stages:
                 return stage
         if stage is not None:
             await stage.close()
-        stage = self._common = self._stage(feed=self._feed, keep=True)
+        stage = self._common = self._stage(keep=True)
         await stage.open()
         await self.set_time(case, stage)
         return stage
 
     async def own(self, case: Case) -> Stage:
         """Open a stage for one case, at its time."""
-        common = await self.common(case)
-        own_feed = case.own_feed or bool(case.feed_options)
-        stage = self._stage(
-            variant=case.variant,
-            feed=None if own_feed else common.feed,
-            feed_options=case.feed_options,
-        )
+        feed = (await self.common(case)).feed
+        if case.feed_options:
+            feed = None
+        elif case.own_feed:
+            feed = await self._spare_feed()
+        stage = self._stage(variant=case.variant, feed=feed, feed_options=case.feed_options)
         try:
             await stage.open()
             await self.set_time(case, stage)
@@ -355,6 +344,25 @@ class _Stages:
             await stage.close()
             raise
         return stage
+
+    async def _spare_feed(self) -> Feed:
+        """
+        Return a feed that no server but the case's own is on.
+
+        It is handed from one such case to the next, for it takes long to start.
+        """
+        if self._spare is not None and self._spare.running:
+            await self._spare.calm()
+            return self._spare
+        self._spare = Feed(
+            self._target.feed,
+            self._tape,
+            self._tape_path,
+            guardian=self._guardian,
+            scale=self._settings.scale,
+        )
+        await self._spare.start()
+        return self._spare
 
     def _stage(self, **settings: object) -> Stage:
         self._made += 1
@@ -390,3 +398,5 @@ class _Stages:
         """End everything."""
         if self._common is not None:
             await self._common.close()
+        if self._spare is not None:
+            await self._spare.stop()

@@ -193,10 +193,10 @@ async def not_streaming(world: World) -> None:
     " place where a client can see it; a constant there is worse than nothing.",
 )
 async def feed_away(world: World) -> None:
-    """Stop the feed and ask until the server has noticed."""
+    """Lose the feed and ask until the server has noticed."""
     peer = await world.connect()
     expect_equal((await _status(peer)).get("upstream"), "connected", of="upstream before")
-    await world.feed.stop()
+    await world.feed.lose()
     last: dict[str, Any] = {}
 
     def away(reply: Message) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -68,16 +67,23 @@ async def test_a_lost_feed_is_found_again(feed: Feed, tmp_path: Path) -> None:
     await server.start([*command, "--port", str(port), "--db", str(tmp_path / "s.db")])
     await feed.wait_client()
     await feed.lose()
-    async with asyncio.timeout(20):
-        # The server sees it when it sees it.
-        while any(client["logged_on"] for client in await feed.connections()):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await feed.wait_alone()
     assert not feed.reachable
     with pytest.raises(Unmet, match="dials its feed again"):
         await feed.wait_client(within=0.1)
     await feed.restore()
     await feed.wait_client()
     assert feed.reachable
+    with pytest.raises(Inconclusive, match="not lost"):
+        await feed.wait_alone(within=0.1)
+    before = await feed.logged_on()
+    await feed.fault("reset")
+    await feed.wait_client(but=before)
+    assert not before & await feed.logged_on()
+    await feed.lose()
+    await feed.calm()
+    assert feed.reachable
+    await feed.wait_client()
     await server.kill()
     guardian.close()
 

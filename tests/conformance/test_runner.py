@@ -230,3 +230,30 @@ async def test_a_server_without_welcome_fails_those_who_ask_for_it_alone() -> No
 
     results = await judged(a_case(body), a_case(body, id="SUB-901"), script=answer_pings)
     assert [result.verdict for result in results] == [Verdict.PASS] * 2
+
+
+async def test_cases_with_a_feed_of_their_own_get_one_after_the_other() -> None:
+    """It is handed on in good order, and one that was ended is replaced."""
+    urls: list[str] = []
+
+    async def loses(world: World) -> None:
+        urls.append(world.feed.url)
+        assert world.stage.feed is not None
+        assert world.feed.reachable
+        await world.feed.wait_client()
+        await world.feed.lose()
+
+    async def ends(world: World) -> None:
+        urls.append(world.feed.url)
+        await world.feed.wait_client()
+        await world.feed.stop()
+
+    cases = [
+        a_case(body, id=f"RES-90{number}", own_feed=True, needs=frozenset({Need.FEED}))
+        for number, body in enumerate((loses, ends, loses))
+    ]
+    target = Target.of_file(ROOT / "tests/conformance/reference/target.toml")
+    run = Run(target=target, cases=cases, settings=Settings())
+    await run.run()
+    assert [result.verdict for result in run.results] == [Verdict.PASS] * 3, run.results
+    assert urls[0] == urls[1] != urls[2]

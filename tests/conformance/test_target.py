@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from conformance.case import catalogue
+from conformance.cases import load
 from conformance.tape import STOCKS
 from conformance.target import Target, TargetError, filled
 
-SHIPPED = sorted((Path(__file__).parents[2] / "conformance" / "targets").glob("*.toml"))
+TARGETS = Path(__file__).parents[2] / "conformance" / "targets"
+SHIPPED = sorted(TARGETS.glob("*.toml"))
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
@@ -101,6 +105,21 @@ def test_a_wrong_file_is_refused(tmp_path: Path, text: str, found: str) -> None:
     with pytest.raises(TargetError, match=found) as caught:
         Target.of_file(path)
     assert str(path) in str(caught.value)
+
+
+def test_the_commented_target_names_every_feature_that_cases_use() -> None:
+    """Who copies it sees all that can be left out; no other name has an effect."""
+    load()
+    used = {feature for case in catalogue() for feature in case.features}
+    text = (TARGETS / "foreign.toml").read_text(encoding="utf-8")
+    assert set(re.findall(r"^# ([a-z-]+) = false", text, re.M)) == used | {"calendar"}
+
+
+def test_our_target_has_every_variant_that_cases_use() -> None:
+    """A case whose variant is not named is skipped, and would never be judged."""
+    load()
+    used = {case.variant for case in catalogue() if case.variant}
+    assert set(Target.of_file(TARGETS / "streamer.toml").server.variants) == used
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
