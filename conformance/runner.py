@@ -64,6 +64,8 @@ class Run:
     """Hears of each result."""
     begin: Callable[[Case], None] = lambda _: None
     """Hears of each case before it is run."""
+    feed: Feed | None = None
+    """A simulator that plays the suite's recording already; None: one is started."""
     results: list[Result] = field(default_factory=list)
     clock_name: str = ""
     clock_refusals: dict[str, str] = field(default_factory=dict)
@@ -101,7 +103,7 @@ class Run:
         ) as folder:
             guardian = Guardian()
             guardian.remove(Path(folder))
-            stages = _Stages(self.target, Path(folder), guardian, self.settings)
+            stages = _Stages(self.target, Path(folder), guardian, self.settings, self.feed)
 
             async def judge(case: Case) -> Result:
                 if case.body is None:
@@ -284,7 +286,12 @@ class _Stages:
     """The common stage, and those of cases that want their own."""
 
     def __init__(
-        self, target: Target, folder: Path, guardian: Guardian, settings: Settings
+        self,
+        target: Target,
+        folder: Path,
+        guardian: Guardian,
+        settings: Settings,
+        feed: Feed | None,
     ) -> None:
         self.watch = Watch()
         self.clock: Clock = WallClock()
@@ -293,7 +300,11 @@ class _Stages:
         self._folder = folder
         self._guardian = guardian
         self._settings = settings
-        self._tape = Tape.made() if target.feed.kind == "simulator" else Tape(())
+        self._feed = feed
+        if feed is not None:
+            self._tape = feed.tape
+        else:
+            self._tape = Tape.made() if target.feed.kind == "simulator" else Tape(())
         self._tape_path = folder / "tape.parquet"
         self._common: Stage | None = None
         self._spare: Feed | None = None
@@ -303,7 +314,7 @@ class _Stages:
         """Open the common stage, and find out how its time is moved."""
         if self._tape.rows:
             self._tape.write(self._tape_path)
-        self._common = self._stage(keep=True)
+        self._common = self._stage(feed=self._feed, keep=True)
         await self._common.open()
         self.clock, self.refusals = await choose_clock(self._common)
         return self._common
@@ -324,7 +335,7 @@ class _Stages:
                 return stage
         if stage is not None:
             await stage.close()
-        stage = self._common = self._stage(keep=True)
+        stage = self._common = self._stage(feed=self._feed, keep=True)
         await stage.open()
         await self.set_time(case, stage)
         return stage
