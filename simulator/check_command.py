@@ -86,7 +86,7 @@ def sparkline(counts: list[int]) -> str:
     multiple=True,
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="CSV file of more instruments. Can be given more than once.",
+    help="CSV or Parquet file of more instruments. Can be given more than once.",
 )
 def check(
     files: tuple[Path, ...],

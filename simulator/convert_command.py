@@ -86,7 +86,7 @@ def _zone(value: object) -> str:
     multiple=True,
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="CSV file of more instruments. Can be given more than once.",
+    help="CSV or Parquet file of more instruments. Can be given more than once.",
 )
 def convert(source: Path, path: Path, **options: Any) -> None:
     """

@@ -46,7 +46,7 @@ _MOST_SHOWN = 5
     multiple=True,
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="CSV file of more instruments. Can be given more than once.",
+    help="CSV or Parquet file of more instruments. Can be given more than once.",
 )
 def info(files: tuple[Path, ...], as_json: bool, instruments: tuple[Path, ...]) -> None:
     """Say what recordings are: window, instruments, rates, columns, origin, size."""

@@ -126,7 +126,7 @@ def _names(value: object) -> tuple[str, ...]:
     multiple=True,
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="CSV file of more instruments. Can be given more than once.",
+    help="CSV or Parquet file of more instruments. Can be given more than once.",
 )
 def record(**options: Any) -> None:
     """
