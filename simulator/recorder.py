@@ -13,7 +13,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -72,9 +72,13 @@ class RecordOptions(msgspec.Struct, frozen=True, kw_only=True):
     instruments: tuple[Path, ...] = ()
 
 
-def run(options: RecordOptions) -> int:
+def run(options: RecordOptions, *, now: Callable[[], int] = time.time_ns) -> int:
     """
     Record as asked; return the exit status.
+
+    Args:
+        options: What to record, and where.
+        now: The machine's time in UNIX nanoseconds.
 
     Raises:
         ConfigError: If an instrument is not known, the address is none, or
@@ -89,7 +93,7 @@ def run(options: RecordOptions) -> int:
     try:
         for path, rows in recover(options.folder):
             click.echo(f"Recovered {path}: {rows:,} rows of a recorder that was killed")
-        return asyncio.run(_Recorder(options, chosen).run())
+        return asyncio.run(_Recorder(options, chosen, now).run())
     finally:
         hold.release()
 
@@ -131,11 +135,14 @@ def window_of(ts: int, rotate_ns: int) -> int:
 class _Recorder:
     """One run of the recorder."""
 
-    def __init__(self, options: RecordOptions, chosen: Sequence[Instrument]) -> None:
+    def __init__(
+        self, options: RecordOptions, chosen: Sequence[Instrument], now: Callable[[], int]
+    ) -> None:
         self._options = options
         self._chosen = chosen
+        self._now = now
         self._calendar = TradingCalendar.bundled()
-        self._began = time.time_ns()
+        self._began = now()
         self._rotate_ns = round(options.rotate_s * NS_PER_SECOND)
         keys = [instrument.key for instrument in chosen]
         self._transcript = Transcript(keys, until=options.until, now=self._began)
@@ -149,7 +156,7 @@ class _Recorder:
             settings=UpstreamSettings(dialect=Dialect(options.dialect)),
             # A real feed says nothing while the market is closed.
             expects_messages=lambda: bool(
-                self._transcript.simulated or self._calendar.is_open(time.time_ns())
+                self._transcript.simulated or self._calendar.is_open(now())
             ),
         )
         self._journal: Journal | None = None
@@ -218,7 +225,7 @@ class _Recorder:
         return STATUS_RECORDED
 
     def _take(self, messages: list[FeedMessage]) -> None:
-        self._transcript.take(messages, time.time_ns())
+        self._transcript.take(messages, self._now())
         if self._transcript.pending >= MAX_PENDING_ROWS:
             self._store()
         if self._transcript.ended:
@@ -232,7 +239,7 @@ class _Recorder:
         while True:
             await asyncio.sleep(self._options.flush_s)
             self._store()
-            self._transcript.pass_time(time.time_ns())
+            self._transcript.pass_time(self._now())
             if self._transcript.ended:
                 self._stop(self._transcript.ended)
 
@@ -314,7 +321,7 @@ class _Recorder:
         transcript = self._transcript
         state = "" if self._upstream.state == "connected" else f" · {self._upstream.state}"
         return (
-            f"{ist_clock(transcript.reached(time.time_ns()))} IST · "
+            f"{ist_clock(transcript.reached(self._now()))} IST · "
             f"{transcript.counts.rows:,} rows · {len(self._finishing)} files finished{state}"
         )
 

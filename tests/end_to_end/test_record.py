@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,7 +21,6 @@ from simulator.replay import Replay
 from simulator.tape_journal import JournalContent, leftovers
 from streamer.errors import RecordingError
 from streamer.instruments import InstrumentTable
-from streamer.ist import ist_clock, ist_date
 from streamer.odin.messages import Heartbeat, decode_message
 from tests.feed_peer import FeedPeer
 from tests.guide.page import ROOT
@@ -33,6 +31,7 @@ from tests.simulator.test_transcript import SBIN, touchline
 
 DAY = ROOT / "recordings" / "day.parquet"
 SECOND = 10**9
+DAY_NS = 86_400 * SECOND
 
 
 @contextmanager
@@ -150,27 +149,38 @@ async def test_a_disk_that_fails_ends_the_recording(tmp_path: Path) -> None:
             assert await asyncio.to_thread(program.ended) == 1
 
 
-async def test_a_real_feed_is_recorded_until_it_is_time(tmp_path: Path) -> None:
-    """By the machine's clock, whatever the feed says; a logoff in between is no end."""
-    now = time.time_ns()
-    if ist_date(now) != ist_date(now + 60 * SECOND):
-        pytest.skip("midnight in India is near")
-    until_clock = ist_clock(now + 12 * SECOND)
-    async with FeedPeer(simulated=False) as feed:
-        options = ("--flush", "0.1", "--until", until_clock)
-        with recorder(feed.url, tmp_path, *options) as program:
+@pytest.mark.parametrize(("begin", "end"), [("10:00:01", "10:05"), ("23:59:58", "00:00:05")])
+async def test_a_real_feed_is_recorded_until_it_is_time(
+    tmp_path: Path, begin: str, end: str
+) -> None:
+    """By the machine's clock, over midnight too, whatever the feed says; a logoff is no end."""
+    clock_file, folder = tmp_path / "clock", tmp_path / "tapes"
+    now = at(begin)
+
+    def set_clock(moment: int) -> None:
+        # At once, since the recorder reads it all the time.
+        beside = tmp_path / "clock-beside"
+        beside.write_text(str(moment))
+        beside.replace(clock_file)
+
+    set_clock(now)
+    module = (sys.executable, "-m", "tests.end_to_end.timed_recorder")
+    async with FeedPeer(simulated=False, time=now) as feed:
+        with Recorder([*module, str(clock_file), feed.url, str(folder), end]) as program:
             await feed.wait_until(lambda: len(feed.interest) == 116)
-            second = time.time_ns() // SECOND * SECOND
-            feed.send(touchline("10:00:01", lut=second, sent=second))
-            await until(lambda: len(rows_left(tmp_path)) == 1)
+            feed.send(touchline(begin))
+            await until(lambda: len(rows_left(folder)) == 1)
             feed.log_off("for now")
             feed.drop()
             await feed.wait_until(lambda: len(feed.logons) == 2)
-            await asyncio.to_thread(program.expect, f"Ended +it is {until_clock}")
+            next_end = at(end) if end > begin else at(end) + DAY_NS
+            # A real feed's last updates may come a moment after their time.
+            set_clock(next_end + 5 * SECOND)
+            await asyncio.to_thread(program.expect, f"Ended +it is {end}")
             assert await asyncio.to_thread(program.ended) == 0
-    recording = opened(tmp_path)
+    recording = opened(folder)
     assert recording.metadata[0]["simulated"] is False
-    assert (recording.rows, recording.start) == (1, second)
+    assert (recording.rows, recording.start) == (1, now)
 
 
 def test_nothing_recorded_is_a_failure(tmp_path: Path) -> None:
