@@ -31,7 +31,7 @@ format: .venv/test-ready
 	$(BIN)/ruff check --fix .
 
 bench: .venv/test-ready
-	$(BIN)/python -m tests.benchmarks pacing
+	$(BIN)/python -m tests.benchmarks report --run
 
 clean:
 	rm -rf .venv tests/guide/node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

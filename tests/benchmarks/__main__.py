@@ -8,6 +8,7 @@ import sys
 from types import ModuleType
 
 from tests import benchmarks
+from tests.benchmarks import _report
 
 
 def names() -> list[str]:
@@ -30,8 +31,11 @@ def load(name: str) -> ModuleType:
 def main() -> int:
     """Run the benchmark that the command line names."""
     arguments = sys.argv[1:]
+    if arguments[:1] == ["report"]:
+        return _report.main(arguments[1:], names(), load)
     if not arguments or arguments[0] not in names():
-        print("usage: python -m tests.benchmarks NAME [--help] [--quick] [--json]\n")
+        print("usage: python -m tests.benchmarks NAME [--help] [--quick] [--json]")
+        print("       python -m tests.benchmarks report [--help] [--run [NAME ...]]\n")
         for name in names():
             print(f"  {name:<12} {first_line(name)}")
         return 0 if arguments in ([], ["--help"], ["-h"]) else 2

@@ -40,7 +40,7 @@ class Watch:
                 self._wall, self._cpu = took, time.thread_time() - cpu
                 self._what = repr(handle)
 
-        asyncio.Handle._run = timed  # type: ignore[method-assign]
+        asyncio.Handle._run = timed  # type: ignore[method-assign,assignment]
         signal.signal(signal.SIGUSR1, lambda number, frame: self.tell())
 
     def tell(self) -> None:

@@ -4,8 +4,8 @@ The servers that are compared, each in a process of its own.
     python -m tests.benchmarks._servers VARIANT CONFIG.json
 
 ``product`` is :class:`streamer.server.StreamServer` as ``odin-streamer serve``
-runs it, with the hub and the session store, given the updates of a turn as the
-reader of the feed gives them; it makes the messages. The others are given the
+runs it, with the hub and the session store, given the updates of a turn as its reader of
+the feed gives them for one frame; it makes the messages. The others are given the
 messages: ``broadcast`` sends them with ``websockets.broadcast``, ``naive`` with
 ``await connection.send`` for one client after the other.
 
@@ -30,12 +30,13 @@ from typing import Any
 import msgspec
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 
-from streamer.odin.messages import Tick, tick_of
-from streamer.odin.tick import Day
+from streamer.odin.framing import encode_frames
+from streamer.odin.messages import FeedMessage
+from streamer.odin.touchline import encode_touchline
 from streamer.server import ServerSettings, StreamServer
 from streamer.store import ClientStore
 from tests.benchmarks._machine import resident_bytes
-from tests.benchmarks._workload import PRICES, Workload, new_hub, symbol, touchline
+from tests.benchmarks._workload import MOMENT, PRICES, Workload, new_hub, reader, symbol, touchline
 
 HIGH_WATER = 256 * 1024
 LOOK_EVERY = 16
@@ -104,21 +105,19 @@ async def run_turns(config: Config, turn: Turn, ready: Turn) -> int:
     return number
 
 
-def turns_of(workload: Workload) -> Callable[[int], Sequence[Tick]]:
-    """Return what gives the updates of a turn; they are made once, and come again."""
+def turns_of(workload: Workload) -> Callable[[int], Sequence[FeedMessage]]:
+    """Return what gives the updates of a turn; they are read once, and come again."""
+    odin = reader()
     seqs = [0] * workload.instruments
     # After as many turns each instrument stands where it began.
     period = math.lcm(workload.burst, workload.instruments * PRICES) // workload.burst
-    days: dict[Day, Day] = {}
-    pool: list[list[Tick]] = []
+    pool: list[list[FeedMessage]] = []
     for turn in range(1, period + 1):
-        batch: list[Tick] = []
+        texts: list[bytes] = []
         for number in workload.turn_numbers(turn):
             seqs[number] += 1
-            tick = tick_of(touchline(number, seqs[number]))
-            # As in what the reader of the feed hands on, an instrument's day is one object.
-            batch.append(msgspec.structs.replace(tick, day=days.setdefault(tick.day, tick.day)))
-        pool.append(batch)
+            texts.append(encode_touchline(touchline(number, seqs[number]), MOMENT))
+        pool.append([message for frame in encode_frames(texts) for message in odin.receive(frame)])
     return lambda turn: pool[(turn - 1) % period]
 
 

@@ -23,7 +23,9 @@ from streamer.hub import Hub
 from streamer.instruments import Instrument, InstrumentTable
 from streamer.ist import ist_ns
 from streamer.loading import trading_calendar
-from streamer.odin.messages import LogonAnswer, Touchline
+from streamer.odin.connection import ClientConnection
+from streamer.odin.framing import encode_frames
+from streamer.odin.messages import LogonAnswer, Touchline, encode_logon_answer
 from streamer.odin.tags import LOGON_ACCEPTED
 
 FIRST_TOKEN = 900_001
@@ -103,6 +105,16 @@ def touchline(number: int, seq: int) -> Touchline:
         close=99_905 + number * 100, ltt=MOMENT, lut=MOMENT, high_52=132_300 + number * 100,
         low_52=81_110 + number * 100, sent=MOMENT,
     )  # fmt: skip
+
+
+def reader() -> ClientConnection:
+    """Return the adapter's reader of the feed, logged on, as the server uses it."""
+    odin = ClientConnection("BENCHMARK", ticks=True)
+    odin.logon(MOMENT)
+    answer = encode_logon_answer(LogonAnswer(status=LOGON_ACCEPTED, simulated=True), MOMENT)
+    for frame in encode_frames([answer]):
+        odin.receive(frame)
+    return odin
 
 
 def new_hub(workload: Workload, **settings: object) -> Hub:

@@ -9,7 +9,6 @@ It does not show the quality of a day: that is what `odin-sim facts` is for.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -19,14 +18,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.benchmarks._machine import describe, machine
+from tests.benchmarks._command import Answer, parser, run
 
 UNIVERSES = ("nifty50", "500", "3000")
 
 Row = dict[str, float | int | str]
 
 
-def run(arguments: Sequence[str]) -> tuple[float, float]:
+def timed(arguments: Sequence[str]) -> tuple[float, float]:
     """Run the command; return the seconds and the most megabytes of one of its processes."""
     command = [sys.executable, "-m", "simulator.cli", *arguments]
     began = time.perf_counter()
@@ -41,11 +40,11 @@ def run(arguments: Sequence[str]) -> tuple[float, float]:
 def measure(folder: Path, universe: str) -> Row:
     """Make and measure one day."""
     path = folder / "day.parquet"
-    made_s, made_mb = run(
+    made_s, made_mb = timed(
         ["synth", "--date", "2025-09-04", "--universe", universe, "-o", str(path)]
     )
     rows = json.loads(path.with_suffix(".json").read_text())["rows"]
-    facts_s, facts_mb = run(["facts", str(path)])
+    facts_s, facts_mb = timed(["facts", str(path)])
     return {
         "universe": universe,
         "rows": rows,
@@ -56,23 +55,25 @@ def measure(folder: Path, universe: str) -> Row:
     }
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks synth", description=__doc__)
-    parser.add_argument("--universe", action="append", help=f"default: {', '.join(UNIVERSES)}")
-    parser.add_argument("--json", action="store_true", help="print figures for programs")
-    options = parser.parse_args(arguments)
-    found = machine()
-    with tempfile.TemporaryDirectory() as folder:
-        rows = [measure(Path(folder), name) for name in options.universe or UNIVERSES]
-    if options.json:
-        print(json.dumps({"machine": found, "days": rows}, indent=2))
-        return 0
-    print(describe(found))
+def show(answer: Answer) -> None:
+    """Print the table."""
     print(f"\n{'universe':>10} {'rows':>10} {'synth s':>9} {'MB':>6} {'facts s':>9} {'MB':>6}")
-    for row in rows:
+    for row in answer["days"]:
         print(
             f"{row['universe']:>10} {row['rows']:>10,} {row['synth_s']:>9} {row['synth_mb']:>6} "
             f"{row['facts_s']:>9} {row['facts_mb']:>6}"
         )
-    return 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, and print it."""
+    options_parser = parser("synth", __doc__)
+    options_parser.add_argument("--universe", action="append", help=f"({', '.join(UNIVERSES)})")
+    options = options_parser.parse_args(arguments)
+    universes = options.universe or (UNIVERSES[:1] if options.quick else UNIVERSES)
+
+    def measure_all() -> Answer:
+        with tempfile.TemporaryDirectory() as folder:
+            return {"days": [measure(Path(folder), name) for name in universes], "goals": []}
+
+    return run(options, {"universes": ", ".join(universes), "rounds": 1}, measure_all, show)
