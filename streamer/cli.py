@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from streamer.asyncapi_command import asyncapi as asyncapi_command
 from streamer.calendar_command import calendar as calendar_command
 from streamer.config import Config, parse_duration, read_options
 from streamer.eod_command import eod as eod_group
@@ -240,6 +241,7 @@ def serve(**options: Any) -> None:
     sys.exit(status)
 
 
+cli.add_command(asyncapi_command)
 cli.add_command(calendar_command)
 cli.add_command(eod_group)
 cli.add_command(instruments_group)

@@ -3,7 +3,8 @@ The plain HTTP side of the port: health, counters, quotes, and a page for people
 
 ``GET /`` says what this is, ``GET /api/health`` whether it works (200 or 503),
 ``GET /api/stats`` how much it does, ``GET /api/quotes?stocks=SBIN,2885`` what
-stocks cost. Anything else is 404.
+stocks cost, ``GET /asyncapi.json`` what can be said on the stream. Anything
+else is 404.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from email.utils import formatdate
 from functools import cache
 from http import HTTPStatus
 from importlib import resources
+from importlib.metadata import version
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -79,6 +81,11 @@ class Pages:
             case "/api/health":
                 ready, report = self._health()
                 return json_response(200 if ready else 503, report)
+            case "/asyncapi.json":
+                # For the tools of other origins too: it is the same on every server.
+                return _response(
+                    200, "application/json", asyncapi_json(), **{"Access-Control-Allow-Origin": "*"}
+                )
             case "/api/stats" | "/api/quotes":
                 authorization = next(iter(headers.get_all("Authorization")), None)
                 refusal = self._may_read(query, authorization)
@@ -92,7 +99,7 @@ class Pages:
                     404,
                     "invalid_request",
                     "Nothing is here; expected /enhanced-stream (WebSocket), /, /api/health, "
-                    "/api/stats or /api/quotes",
+                    "/api/stats, /api/quotes or /asyncapi.json",
                 )
                 return json_response(refusal.status, refusal.body)
 
@@ -131,6 +138,14 @@ def json_response(status: int, body: Mapping[str, object], **headers: str) -> Re
 def index_page() -> bytes:
     """Return the page for people."""
     return resources.files("streamer").joinpath("pages/index.html").read_bytes()
+
+
+@cache
+def asyncapi_json() -> bytes:
+    """Return the client protocol for programs, as ``odin-streamer asyncapi`` prints it."""
+    from streamer.asyncapi import document
+
+    return msgspec.json.encode(document(version("odin-streamer")))
 
 
 def _response(status: int, content_type: str, body: bytes, **more: str) -> Response:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from streamer.asyncapi import document
 from streamer.http_pages import index_page
 from streamer.odin.messages import LogonAnswer
 from tests.streamer.desk import RELIANCE, SBIN, at, touchline
@@ -51,6 +53,15 @@ async def test_stats_count(tmp_path: Path) -> None:
             stats = json.loads(body)
             assert status == 200
             assert stats["connections"] == stats["updates"] == stats["delivered"] == 1
+
+
+async def test_the_protocol_is_told_for_programs(tmp_path: Path) -> None:
+    """As the command prints it, and to pages of any origin: tools load it in a browser."""
+    async with Serving(tmp_path) as serving:
+        status, headers, body = await serving.http("/asyncapi.json")
+        assert (status, headers["content-type"]) == (200, "application/json")
+        assert headers["access-control-allow-origin"] == "*"
+        assert json.loads(body) == document(version("odin-streamer"))
 
 
 async def test_quotes_are_given_without_a_connection(tmp_path: Path) -> None:
