@@ -177,7 +177,10 @@ class World:
         peer.welcome = Message({}, raw="", ms=0.0, index=-1)
         if self.stage.welcomes:
             peer.welcome = await peer.wait_for("welcome")
+        data = peer.welcome.get("data")
         told = peer.welcome.get("client_id")
+        if told is None and isinstance(data, dict):
+            told = data.get("client_id")
         if not peer.client_id and isinstance(told, str):
             peer.client_id = told
 
