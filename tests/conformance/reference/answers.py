@@ -231,5 +231,5 @@ class Answers:
             request_id=request.request_id,
         )
         connection.put(text)
-        if broken("replies-twice"):
+        if kind == "pong" and broken("pongs-twice"):
             connection.put(text)

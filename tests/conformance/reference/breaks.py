@@ -69,7 +69,7 @@ client-id-unchecked | C-2 | A client_id may hold any characters.
 client-id-of-any-length | C-2 | A client_id may be longer than 128 characters.
 client-id-twice-accepted | C-2 | Of two client_ids the first is taken.
 refusals-without-reason | C-2 | A refusal before the upgrade has no body.
-made-up-ids-the-same | C-2 | Every client without a client_id gets the same one.
+made-up-ids-the-same | C-2 P-4 | Every client without a client_id gets the same one.
 made-up-ids-guessable | C-2 | Ids that the server makes up are numbered.
 quotes-before-welcome | C-3 | The restored quotes come before the welcome.
 welcome-counts-none | C-3 | The welcome counts no restored subscriptions.
@@ -151,7 +151,7 @@ MSG
 request-id-lost | R-1 | A request_id does not come back.
 request-id-as-text | R-1 | A request_id that is an integer comes back as a string.
 replies-overtake | R-1 | Replies to later requests overtake that of a subscribe.
-replies-twice | R-1 | Each request gets two replies.
+pongs-twice | R-1 | A ping gets two pongs.
 pongs-conflated | R-1 M-5 | Of several pongs that wait for the socket one is sent.
 client-id-untold | S-1 | Messages do not carry the client_id.
 timestamps-in-seconds | S-1 | The timestamp of replies is in seconds.
@@ -250,7 +250,7 @@ over-the-limit-nothing | R-6 | A request over the limit of subscriptions fails a
 rate-without-limit | R-7 | A client may make any number of requests.
 rate-limit-closes | R-7 | The first request over the rate ends the connection.
 rate-abuse-tolerated | R-7 | A client that never stops asking is never closed.
-rate-budget-shared | R-7 | All connections share one budget of requests.
+rate-refuses-everybody | R-7 | While one client asks too much all are refused.
 slow-client-delays-others | M-5 | A client that does not read holds up the others.
 slow-client-gets-everything | M-5 | A slow client gets every update it missed, not the newest.
 slow-client-keeps-the-oldest | M-5 | A slow client gets the oldest quote that waits, not the newest.

@@ -29,7 +29,7 @@ from tests.conformance.reference.feed import (
 from tests.conformance.reference.hours import IST, SECOND, Hours, in_india, stamp
 from tests.conformance.reference.instruments import TABLE, Instrument, Key
 from tests.conformance.reference.quotes import Quote, spell
-from tests.conformance.reference.requests import Budget, RequestError, parse_request
+from tests.conformance.reference.requests import RequestError, parse_request
 from tests.conformance.reference.settings import Settings
 from tests.conformance.reference.store import Session, Store
 
@@ -58,7 +58,6 @@ class Hub:
         self._upstream = "down"
         self._last_tick_at: float | None = None
         self._made_up = 0
-        self._shared_budget = Budget(settings.request_rate, settings.request_burst)
         self._answers = Answers(self)
         self.pass_time()
 
@@ -331,8 +330,11 @@ class Hub:
     def receive(self, connection: Connection, frame: bytes) -> None:
         """Answer one frame of a client."""
         self.pass_time()
-        budget = self._shared_budget if broken("rate-budget-shared") else connection.budget
-        wait_ms, is_abuse = budget.take()
+        wait_ms, is_abuse = connection.budget.take()
+        if broken("rate-refuses-everybody") and any(
+            one.budget.is_strained for one in self.connections
+        ):
+            wait_ms = 1000
         if is_abuse and not broken("rate-abuse-tolerated"):
             connection.close(ABUSED, "rate limit abused")
             return

@@ -122,6 +122,11 @@ class Budget:
         self._left_before_abuse = burst * ABUSE
         self._at = time.monotonic()
 
+    @property
+    def is_strained(self) -> bool:
+        """Whether so much was asked lately that half of what is tolerated is used up."""
+        return self._left_before_abuse < self._burst * ABUSE / 2
+
     def take(self) -> tuple[int, bool]:
         """Count a request; return the milliseconds that it is early, and whether it is abuse."""
         now = time.monotonic()
