@@ -32,7 +32,7 @@ ABUSE: Final = 5000
     "LIM-010",
     variants={"one-frame": 1, "fragments": 5, "announced": 0},
     title="A message over 256 KiB ends the connection with 1009, and the session stays: {variant}",
-    rules=("R-5", "C-1", "C-8"),
+    rules=("R-5", "C-1", "C-8", "P-1"),
     profile=Profile.FULL,
     explain="Without a limit one client fills the server's memory. The limit is for the message:"
     " servers that look at single frames let any number of fragments through, others read a frame"

@@ -233,7 +233,7 @@ async def compression(world: World) -> None:
 @case(
     "WS-110",
     title="A connection that is cut in the middle of a frame harms nobody",
-    rules=("C-1", "G-PERSIST"),
+    rules=("C-1", "P-1", "G-PERSIST"),
     explain="Laptops are closed and trains enter tunnels. Half a frame is no request, and the"
     " client comes back to its subscriptions.",
 )
