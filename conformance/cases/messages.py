@@ -29,6 +29,7 @@ REQUESTS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 EMPTY: Final = {"action": "subscribe", "stocks": []}
 """What the guide answers with an error."""
+WRONG_TYPE: Final = {"action": "subscribe", "stocks": 7}
 
 EARLIEST_MS: Final = 946_684_800_000
 LATEST_MS: Final = 4_102_444_800_000
@@ -298,15 +299,14 @@ async def error_code(world: World) -> None:
     """Provoke two errors."""
     peer = await world.connect()
     expect_error(await _ask(peer, EMPTY), code="empty_request")
-    expect_error(await peer.request("no_such_action"), code="unknown_action")
+    expect_error(await _ask(peer, WRONG_TYPE), code="invalid_request")
 
 
 @family(
     "MSG-320",
     variants={
         "no-stocks": EMPTY,
-        "unknown-action": {"action": "no_such_action"},
-        "wrong-type": {"action": "subscribe", "stocks": 7},
+        "wrong-type": WRONG_TYPE,
     },
     title="Every error has a message for people: {variant}",
     rules=("S-9",),

@@ -156,7 +156,7 @@ pongs-conflated | R-1 M-5 | Of several pongs that wait for the socket one is sen
 client-id-untold | S-1 | Messages do not carry the client_id.
 timestamps-in-seconds | S-1 | The timestamp of replies is in seconds.
 envelope-out-of-order | S-1 | The keys of replies stand in another order.
-error-without-message | S-9 | The error for an unknown action has no message.
+error-without-message | S-9 | The error for a malformed request has no message.
 error-without-code | S-9 | An error has no code.
 
 DAT

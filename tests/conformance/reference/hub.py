@@ -455,7 +455,7 @@ class Hub:
 
     def spell_error(self, connection: Connection, error: RequestError) -> str:
         """Return an error as JSON text (S-9)."""
-        told = error.code != "unknown_action" or not broken("error-without-message")
+        told = error.code != "invalid_request" or not broken("error-without-message")
         return self.spell(
             connection,
             "error",
