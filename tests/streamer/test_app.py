@@ -422,7 +422,7 @@ async def test_the_operator_halts_the_market(tmp_path: Path) -> None:
 
 
 async def test_a_halt_ends_by_the_feeds_clock_and_with_the_server(tmp_path: Path) -> None:
-    """S-7: at its time by itself; a server that starts again knows of none."""
+    """S-7: at its time by itself; a reload keeps it, a server that starts again knows of none."""
     headers = {"Authorization": "Bearer admin-secret"}
     environ = {"ODIN_STREAMER_ADMIN_TOKEN": "admin-secret"}
     async with FeedPeer(time=at("11:05")) as feed:
@@ -432,6 +432,7 @@ async def test_a_halt_ends_by_the_feeds_clock_and_with_the_server(tmp_path: Path
             feed.send(Heartbeat(sent=at("11:06")))
             await program.logged("market not halted any more since 2025-09-04 11:06:00 IST")
             await program.http("/api/admin/halt", headers, "POST")
+            assert (await program.http("/api/admin/reload", headers, "POST"))[0] == 200
             assert (await program.http("/api/health"))[1]["halt"]["until"] is None
         async with Program(tmp_path, *FEED_CLOCK, upstream=feed.url, environ=environ) as program:
             await program.logged("market open since")
