@@ -30,7 +30,7 @@ from streamer.connection import Connection, HubSettings, Refusal, seconds
 from streamer.hours import MarketHours
 from streamer.instruments import InstrumentTable
 from streamer.interest import Interest
-from streamer.odin.messages import FeedMessage, LogonAnswer, Tick, Touchline, tick_of
+from streamer.odin.messages import FeedMessage, LogonAnswer, Tick, Ticks, Touchline, tick_of
 from streamer.odin.tags import InstrumentKey
 from streamer.outbox import text_frame
 from streamer.protocol import FEATURES, INSTRUCTIONS
@@ -346,28 +346,20 @@ class Hub:
         """Take what the feed sent, in its order: time, market hours, quotes."""
         self._pass_time(now)
         hours = self.hours
-        observed = 0
-        ticks: list[Tick] = []
-        """Those that came since the clock was last looked at: nearly all are of one second."""
         for message in messages:
-            if isinstance(message, Touchline):
-                message = tick_of(message)
-            if message.sent != observed or not isinstance(message, Tick):
-                self._publish(ticks, now)
-                ticks.clear()
-                observed = message.sent
-                move = hours.observe(message)
-                if move is not Move.NONE:
-                    if move is Move.BACK:
-                        for quote in self._quotes.values():
-                            quote.begin_day_anew()
-                    self._pass_time(now)
-            if isinstance(message, Tick):
-                ticks.append(message)
+            move = hours.observe(message)
+            if move is not Move.NONE:
+                if move is Move.BACK:
+                    for quote in self._quotes.values():
+                        quote.begin_day_anew()
+                self._pass_time(now)
+            if isinstance(message, Ticks):
+                self._publish(message.ticks, now)
+            elif isinstance(message, Touchline):
+                self._publish([tick_of(message)], now)
             elif isinstance(message, LogonAnswer) and message.accepted:
                 self._feed_is_simulated = message.simulated
                 self._awaiting_state = set(self._interest.wanted())
-        self._publish(ticks, now)
 
     def upstream(self, state: UpstreamState, now: int) -> None:
         """Note how the connection to the feed fares."""
@@ -484,7 +476,7 @@ class Hub:
     def _publish(self, ticks: Sequence[Tick], now: int) -> None:
         """Update quotes and hand them to who subscribes, all at the present market time."""
         time = self.hours.time
-        if not ticks or time is None:
+        if time is None:
             return
         self._last_tick_at = now
         is_open = self.hours.is_open

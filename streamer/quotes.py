@@ -36,15 +36,24 @@ _FLAGS = (b"false", b"true")
 _FROM_FEED: Final[dict[str, object]] = {"from": "feed"}
 
 
-# What changes with each update; the rest is spelt once and kept.
-_DATA: Final = b'%b%b%b%d,"percent_change":%b%b%d,"last_updated":"%b",%b'
-_MARKET_DATA: Final = _DATA + b',"timestamp":%d,"seq":%d}'
+_KEPT_PRICES: Final = 8
+"""For how many prices of an instrument the text around them is kept: they go to and fro."""
 
 
 @lru_cache(maxsize=64)
-def _stamp(now: int) -> bytes:
-    """Spell a market time; under a feed's clock many updates have the same."""
-    return ist_rfc3339(now).encode()
+def _tail(moment: int, processed: int, is_high: bool, is_low: bool) -> bytes:
+    """Spell the end of ``data``; under a feed's clock many updates have the same."""
+    return b'%d,"last_updated":"%b","is_new_week_52_high":%b,"is_new_week_52_low":%b}' % (
+        moment // 1_000_000,
+        ist_rfc3339(processed).encode(),
+        _FLAGS[is_high],
+        _FLAGS[is_low],
+    )
+
+
+@lru_cache(maxsize=64)
+def _envelope_tail(now: int) -> bytes:
+    return b',"timestamp":%d,"seq":' % (now // 1_000_000)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -89,20 +98,22 @@ class Quote:
     """
 
     __slots__ = (
+        "_around",
         "_begin",
         "_close",
         "_closes_text",
-        "_data_head",
+        "_data_at",
         "_day_ends",
         "_day_high",
         "_day_low",
         "_day_open",
-        "_envelope_head",
         "_eve",
         "_evening",
         "_figures",
-        "_flags_text",
+        "_head",
         "_is_complete",
+        "_is_high",
+        "_is_low",
         "_is_spelt",
         "_judged",
         "_known_close",
@@ -151,7 +162,8 @@ class Quote:
         self._is_spelt = False
         self._closes_text = b""
         self._range_text = b""
-        self._flags_text = b""
+        self._is_high = self._is_low = False
+        self._around: dict[int, tuple[bytes, bytes]] = {}
 
     def rename(self, instrument: Instrument) -> None:
         """Go on under what the instrument is called now; its identity is the same."""
@@ -161,8 +173,10 @@ class Quote:
             instrument.token,
             msgspec.json.encode(instrument.exchange),
         )
-        self._data_head = b"{" + names + b'"ltp":'
-        self._envelope_head = b'{"type":"market_data",' + names + b'"data":' + self._data_head
+        envelope = b'{"type":"market_data",' + names + b'"data":'
+        self._data_at = len(envelope)
+        self._head = envelope + b"{" + names + b'"ltp":'
+        self._is_spelt = False
 
     def begin_day_anew(self) -> None:
         """Forget the figures but not ``seq``: the feed's time went back (rule H-5)."""
@@ -213,24 +227,21 @@ class Quote:
 
     def data(self) -> bytes:
         """Return the ``data`` object of rule M-1 as JSON; the quote must have been updated."""
-        return _DATA % (self._data_head, *self._changing())
+        front, middle, tail = self._pieces()
+        return b"%b%d%b%b" % (front[self._data_at :], self._volume, middle, tail)
 
-    def _changing(self) -> tuple[bytes | int, ...]:
-        """Return what stands in ``data`` after its head."""
+    def _pieces(self) -> tuple[bytes, bytes, bytes]:
+        """Return the envelope up to the volume, what follows it, and the end of ``data``."""
         tick = self.tick
         assert tick is not None
         if not self._is_spelt:
             self._spell(tick.day.locator)
-        ltp, locator = tick.ltp, tick.day.locator
+        ltp = tick.ltp
+        front, middle = self._around.get(ltp) or self._spell_around(ltp, tick.day.locator)
         return (
-            _price(ltp, locator),
-            self._closes_text,
-            self._volume,
-            _percent_change(ltp, self._close, locator),
-            self._range_text,
-            (tick.moment or tick.sent) // 1_000_000,
-            _stamp(self.processed),
-            self._flags_text,
+            front,
+            middle,
+            _tail(tick.moment or tick.sent, self.processed, self._is_high, self._is_low),
         )
 
     def flags(self) -> list[Flag]:
@@ -250,8 +261,8 @@ class Quote:
         elif self._known_close:
             told["prev_close"] = self._known_close_source
         for name, is_record, known, file in (
-            ("week_52_high", self._is_high(), self._year_high, figures.week_52_high),
-            ("week_52_low", self._is_low(), self._year_low, figures.week_52_low),
+            ("week_52_high", self._has_new_high(), self._year_high, figures.week_52_high),
+            ("week_52_low", self._has_new_low(), self._year_low, figures.week_52_low),
         ):
             if is_record:
                 told[name] = _FROM_FEED | {"said": str(self.day)}
@@ -285,10 +296,13 @@ class Quote:
             now: Market time, which stamps the envelope.
 
         """
-        return _MARKET_DATA % (
-            self._envelope_head,
-            *self._changing(),
-            now // 1_000_000,
+        front, middle, tail = self._pieces()
+        return b"%b%d%b%b%b%d}" % (
+            front,
+            self._volume,
+            middle,
+            tail,
+            _envelope_tail(now),
             self.seq,
         )
 
@@ -367,10 +381,10 @@ class Quote:
             return None if is_jump(self._day_open, adjusted) else "feed_close_unadjusted"
         return None
 
-    def _is_high(self) -> bool:
+    def _has_new_high(self) -> bool:
         return 0 < self._year_high < self._day_high
 
-    def _is_low(self) -> bool:
+    def _has_new_low(self) -> bool:
         return self._year_low > self._day_low
 
     def _is_files_close(self) -> bool:
@@ -383,7 +397,7 @@ class Quote:
     def _spell(self, locator: int) -> None:
         """Spell what seldom changes between two updates: closes, ranges (rule M-7), flags."""
         self._is_spelt = True
-        is_high, is_low = self._is_high(), self._is_low()
+        is_high, is_low = self._is_high, self._is_low = self._has_new_high(), self._has_new_low()
         file = self._figures
         volume = file.avg_volume_5d
         day_high, day_low = self._day_high, self._day_low
@@ -410,7 +424,14 @@ class Quote:
             _price(day_low, locator),
             _NULL if volume is None else b"%d" % volume.value,
         )
-        self._flags_text = b'"is_new_week_52_high":%b,"is_new_week_52_low":%b}' % (
-            _FLAGS[is_high],
-            _FLAGS[is_low],
+        self._around.clear()
+
+    def _spell_around(self, ltp: int, locator: int) -> tuple[bytes, bytes]:
+        """Spell what stands before and after the volume at a price."""
+        if len(self._around) == _KEPT_PRICES:
+            self._around.clear()
+        found = self._around[ltp] = (
+            self._head + _price(ltp, locator) + self._closes_text,
+            b',"percent_change":' + _percent_change(ltp, self._close, locator) + self._range_text,
         )
+        return found

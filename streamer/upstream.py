@@ -35,7 +35,7 @@ from streamer.errors import ConfigError, FrameError
 from streamer.hub import UpstreamState
 from streamer.odin.connection import ClientConnection
 from streamer.odin.framing import Dialect
-from streamer.odin.messages import Disconnect, FeedMessage, Logoff, LogonAnswer
+from streamer.odin.messages import Disconnect, FeedMessage, Logoff, LogonAnswer, Ticks
 from streamer.odin.tags import InstrumentKey
 
 MAX_FRAME_BYTES: Final = 8 * 1024 * 1024
@@ -460,7 +460,9 @@ class _Line:
 
     async def _hand_on(self, messages: list[FeedMessage]) -> None:
         owner = self._owner
-        owner.messages += len(messages)
+        owner.messages += sum(
+            len(each.ticks) if isinstance(each, Ticks) else 1 for each in messages
+        )
         owner.last_message_at = self._loop.time()
         self._is_handling = True
         try:

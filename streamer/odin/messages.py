@@ -43,7 +43,7 @@ from streamer.odin.tags import (
     Code,
     Tag,
 )
-from streamer.odin.tick import Day, Tick, read_ticks, tick_of
+from streamer.odin.tick import Day, Tick, Ticks, as_ticks, read_ticks, tick_of
 from streamer.odin.times import parse_stamp
 from streamer.odin.touchline import (
     DEPTH,
@@ -85,10 +85,12 @@ __all__ = [
     "Request",
     "ServerMessage",
     "Tick",
+    "Ticks",
     "Touchline",
     "TouchlineRequest",
     "Unknown",
     "UnknownRequest",
+    "as_ticks",
     "decode_body",
     "decode_body_as_ticks",
     "decode_message",
@@ -177,7 +179,7 @@ ServerMessage = (
     | Unknown
 )
 
-FeedMessage = ServerMessage | Tick
+FeedMessage = ServerMessage | Ticks
 """What a reader of the feed gets: ticks in place of touchlines, if it asks for them."""
 
 
@@ -361,13 +363,13 @@ def decode_body(body: bytes) -> tuple[list[ServerMessage], list[MessageError]]:
 
 def decode_body_as_ticks(body: bytes) -> tuple[list[FeedMessage], list[MessageError]]:
     """Return what :func:`decode_body` does, with ticks in place of touchlines."""
-    texts: Sequence[Tick | bytes] | None = read_ticks(body)
+    texts: Sequence[Ticks | bytes] | None = read_ticks(body)
     problems: list[MessageError] = []
     if texts is None:
         texts, problems = cut_body(body)
     messages: list[FeedMessage] = []
     for text in texts:
-        if isinstance(text, Tick):
+        if isinstance(text, Ticks):
             messages.append(text)
             continue
         try:
@@ -375,5 +377,5 @@ def decode_body_as_ticks(body: bytes) -> tuple[list[FeedMessage], list[MessageEr
         except MessageError as problem:
             problems.append(problem.with_traceback(None))
         else:
-            messages.append(tick_of(message) if isinstance(message, Touchline) else message)
+            messages.append(as_ticks(message) if isinstance(message, Touchline) else message)
     return messages, problems

@@ -53,6 +53,13 @@ class Tick(msgspec.Struct, frozen=True, gc=False):
     day: Day
 
 
+class Ticks(msgspec.Struct, frozen=True, gc=False):
+    """Ticks that follow each other on the wire with the same time in their headers."""
+
+    sent: int
+    ticks: list[Tick]
+
+
 def tick_of(touchline: Touchline) -> Tick:
     """Return what a quote shows of a touchline."""
     return Tick(
@@ -71,6 +78,11 @@ def tick_of(touchline: Touchline) -> Tick:
             touchline.low_52,
         ),
     )
+
+
+def as_ticks(touchline: Touchline) -> Ticks:
+    """Return what a quote shows of a touchline that came alone."""
+    return Ticks(touchline.sent, [tick_of(touchline)])
 
 
 # A run of anything but one byte is matched twice as fast as a run of digits.
@@ -109,7 +121,7 @@ def _key(segment: bytes, token: bytes) -> InstrumentKey | None:
     return key if 0 < key[0] <= MAX_ID and 0 < key[1] <= MAX_ID else None
 
 
-def read_ticks(body: bytes) -> list[Tick | bytes] | None:
+def read_ticks(body: bytes) -> list[Ticks | bytes] | None:
     """
     Return the ticks of a body of texts, and every other text as it is, in order.
 
@@ -118,27 +130,28 @@ def read_ticks(body: bytes) -> list[Tick | bytes] | None:
     not looked at. None is returned if the texts cannot be told apart at once.
     """
     rows = _TEXT.findall(body)
-    found: list[Tick | bytes] = []
+    found: list[Ticks | bytes] = []
     size = _HEADER_BYTES * len(rows)
+    sent_text = lut_text = b""
+    sent_at = lut_at = 0
     for length, sent, segment, ltt, token, volume, ltp, lut, day, other_length, other in rows:
         if other_length:
             if int(other_length) != len(other):
                 return None
             size += len(other)
             found.append(other)
+            sent_text = b""
             continue
         size += int(length)
         key = _key(segment, token)
         if key is None:
             return None
-        found.append(
-            Tick(
-                key,
-                parse_stamp(sent),
-                int(ltp),
-                int(volume),
-                parse_stamp(lut) or parse_stamp(ltt),
-                _day(day),
-            )
-        )
+        if sent != sent_text:
+            sent_text, sent_at = sent, parse_stamp(sent)
+            ticks: list[Tick] = []
+            found.append(Ticks(sent_at, ticks))
+        if lut != lut_text:
+            lut_text, lut_at = lut, parse_stamp(lut)
+        moment = lut_at or parse_stamp(ltt)
+        ticks.append(Tick(key, sent_at, int(ltp), int(volume), moment, _day(day)))
     return found if size == len(body) else None

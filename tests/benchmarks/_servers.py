@@ -4,8 +4,9 @@ The servers that are compared, each in a process of its own.
     python -m tests.benchmarks._servers VARIANT CONFIG.json
 
 ``product`` is :class:`streamer.server.StreamServer` as ``odin-streamer serve``
-runs it, with the hub and the session store, given the updates of a turn as its reader of
-the feed gives them for one frame; it makes the messages. The others are given the
+runs it, with the hub and the session store, given the updates of a turn as its
+reader of the feed gives them for one frame; it makes the messages.
+``product-uvloop`` is the same on that event loop. The others are given the
 messages: ``broadcast`` sends them with ``websockets.broadcast``, ``naive`` with
 ``await connection.send`` for one client after the other.
 
@@ -16,9 +17,11 @@ what it did.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import math
 import mmap
+import os
 import struct
 import sys
 import tempfile
@@ -83,7 +86,7 @@ async def run_turns(config: Config, turn: Turn, ready: Turn) -> int:
     period = 1 / workload.turns_per_s if workload.turns_per_s else 0.0
     most_bytes = resident_bytes()
     first_bytes = most_bytes
-    cpu, began = time.process_time(), time.monotonic()
+    cpu, user, began = time.process_time(), os.times().user, time.monotonic()
     number = 0
     while number < workload.max_turns - 1 and time.monotonic() - began < workload.seconds:
         await ready(number)
@@ -99,6 +102,7 @@ async def run_turns(config: Config, turn: Turn, ready: Turn) -> int:
     say(
         turns=number,
         cpu_s=time.process_time() - cpu,
+        user_s=os.times().user - user,
         wall_s=time.monotonic() - began,
         grown_bytes=most_bytes - first_bytes,
     )
@@ -209,7 +213,11 @@ def main() -> None:
     """Run the server that the command line names."""
     variant, path = sys.argv[1:]
     config = msgspec.json.decode(Path(path).read_bytes(), type=Config)
-    if variant == "product":
+    if variant == "product-uvloop":
+        new_loop = importlib.import_module("uvloop").new_event_loop
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(product(config))
+    elif variant == "product":
         asyncio.run(product(config))
     else:
         asyncio.run(peer(config, Path(config.heads).read_text().split("\n"), variant))
