@@ -179,13 +179,14 @@ class Peer:
             "max_queue": None,
             "max_size": 2**26,
             "close_timeout": 2.0 * scale,
-            "open_timeout": WAIT_S * scale,
+            "open_timeout": None,
             "proxy": None,
             "additional_headers": dict(headers or {}),
         }
         wire.add(name, "note", f"connects to {url}")
         try:
-            socket = await connect(url, **(options | settings))
+            async with at_most(WAIT_S * scale):
+                socket = await connect(url, **(options | settings))
         except InvalidStatus as error:
             answer = error.response
             reply = HttpReply(
@@ -195,7 +196,11 @@ class Peer:
             )
             wire.add(name, "note", f"refused with HTTP {reply.status}")
             raise Refused(reply) from None
-        except (OSError, InvalidHandshake, TimeoutError) as error:
+        except TimeoutError:
+            wire.add(name, "note", "no connection in time")
+            expected = f"a WebSocket connection within {WAIT_S * scale:g} s"
+            raise Unmet(expected, "an opening handshake that does not end") from None
+        except (OSError, InvalidHandshake) as error:
             wire.add(name, "note", f"no connection: {error}")
             raise Unmet("a WebSocket connection", str(error) or type(error).__name__) from None
         peer = cls(name, client_id, socket, wire=wire, watcher=watcher, scale=scale)

@@ -226,10 +226,10 @@ class Stage:
             if looks > 2:
                 await asyncio.sleep(_LOOK_AGAIN_S)
 
-    async def settle(self, peer: Peer) -> None:
+    async def settle(self, peer: Peer, *, within: float = WAIT_S) -> None:
         """Wait until all that the server has for a client came."""
         if self._pongs:
-            await peer.settle()
+            await peer.settle(within=within)
         else:
             await peer.ping_frame()
             await peer.ping_frame()

@@ -255,10 +255,10 @@ class World:
         await self.clock.until(self.stage, ts)
         self.wire.note(f"it is {moment(ts):%H:%M:%S}")
 
-    async def settle(self, *peers: Peer) -> None:
+    async def settle(self, *peers: Peer, within: float = WAIT_S) -> None:
         """Wait until all that the server has for these clients (all, if none are given) came."""
         for peer in peers or self.live:
-            await self.stage.settle(peer)
+            await self.stage.settle(peer, within=within)
 
     @property
     def live(self) -> list[Peer]:

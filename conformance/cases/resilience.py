@@ -22,7 +22,7 @@ from conformance.world import World
 _BOTH = (Need.FEED, Need.CLOCK)
 _BACK_S: Final = 20.0
 """Servers dial with growing delays; none of the protocol's rules says how soon."""
-_AWAY_S: Final = 1.0
+_AWAY_S: Final = 0.5
 _ENDINGS: Final = {"reset": "reset", "closed": "close", "logged-off": "logged-off"}
 """How a feed ends its connections, and takes new ones at once: its faults by their names."""
 
@@ -195,7 +195,7 @@ async def told(world: World) -> None:
     " client connected is no sign of life.",
 )
 async def heartbeat_tells(world: World) -> None:
-    """Wait for a heartbeat of each kind, in turn."""
+    """Wait for a heartbeat that says so, twice."""
     peer = await world.connect(query={"heartbeat": 1})
     await subscribed(peer, world.stocks[0].symbol)
 
@@ -210,7 +210,6 @@ async def heartbeat_tells(world: World) -> None:
             what=f"a heartbeat that says that the feed is {what}",
         )
 
-    await beat("there", connected=True)
     await lose(world)
     await beat("away", connected=False)
     await regain(world)
@@ -220,29 +219,30 @@ async def heartbeat_tells(world: World) -> None:
 @case(
     "RES-220",
     title="While no tick comes last_tick_age_ms grows",
-    rules=("C-5", "S-7"),
+    rules=("S-7",),
     profile=Profile.FULL,
     needs=_BOTH,
     own_feed=True,
-    features=("heartbeat",),
     explain="A feed that is connected and says nothing any more is told by the age of the last"
     " tick alone, until its silence is long enough to be called stale.",
 )
 async def mute_is_told(world: World) -> None:
-    """Let a tick come, silence the feed, and compare two heartbeats."""
-    peer = await world.connect(query={"heartbeat": 1})
+    """Let a tick come, silence the feed, and ask until the age has grown."""
+    peer = await world.connect()
     await subscribed(peer, world.stocks[0].symbol)
     await world.until("11:00:02")
-    await world.settle(peer)
     await world.feed.fault("mute+1h")
-    mark = peer.mark()
-    ages = []
-    for _ in range(2):
-        beat = await peer.wait_for("heartbeat", where=lambda message: message.index >= mark)
-        age = _data(beat).get("last_tick_age_ms")
-        expect_type(age, "an integer", of="last_tick_age_ms after a tick")
-        ages.append(int(str(age)))
-    expect_that(ages[0] < ages[1], "last_tick_age_ms that grows from beat to beat", ages)
+    first = (await status(peer)).get("last_tick_age_ms")
+    expect_type(first, "an integer", of="last_tick_age_ms after a tick")
+    last: Any = first
+
+    def grown(reply: Message) -> bool:
+        nonlocal last
+        last = _data(reply).get("last_tick_age_ms")
+        return isinstance(last, int) and last > int(str(first))
+
+    found = await world.stage.poll(grown)
+    expect_that(found, f"last_tick_age_ms that grows from {first} on", last)
 
 
 @case(
