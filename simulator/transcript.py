@@ -19,7 +19,7 @@ import msgspec
 from simulator.columns import MAX_PRICE, MAX_QUANTITY, UNTOLD
 from streamer.clock import MAX_STEP_NS, PLAUSIBLE_NS, FeedClock, Move
 from streamer.ist import NS_PER_DAY, NS_PER_SECOND, ist_date, ist_datetime, ist_ns
-from streamer.odin.messages import BestFive, Logoff, LogonAnswer, FeedMessage, Touchline
+from streamer.odin.messages import BestFive, FeedMessage, Logoff, LogonAnswer, Touchline
 from streamer.odin.tags import InstrumentKey
 
 PRICES: Final = (

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from streamer.odin import messages as wire
 from streamer.odin.connection import ClientConnection
 from streamer.odin.framing import Dialect, encode_request_frame
-from streamer.odin.messages import Request, FeedMessage, encode_request
+from streamer.odin.messages import FeedMessage, Request, encode_request
 from streamer.odin.tags import InstrumentKey
 
 DEADLINE_S = 20.0
