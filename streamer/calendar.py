@@ -258,7 +258,7 @@ class TradingCalendar:
         when = "today" if not left else "tomorrow" if left == 1 else f"in {left} days"
         return (
             f"the calendar ends on {self.coverage[1]}, {when}: beyond it holidays and special "
-            "sessions are unknown; get one with the dates of the next year"
+            "sessions are unknown"
         )
 
     def is_open(self, now: int) -> bool:

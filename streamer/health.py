@@ -57,8 +57,9 @@ def calendar_gap(hub: Hub, time: int) -> str | None:
 
 
 def calendar_notice(hub: Hub, time: int) -> str | None:
-    """Return that the calendar ends soon after the market's date, if it does."""
-    return hub.hours.calendar.notice(ist_date(time))
+    """Return that the calendar ends soon after the market's date, if it does, and what to do."""
+    notice = hub.hours.calendar.notice(ist_date(time))
+    return None if notice is None else f"{notice}; give a newer one with --calendar"
 
 
 def _reference(hub: Hub) -> dict[str, object]:

@@ -18,12 +18,14 @@ from streamer.calendar import TradingCalendar
 
 def words(calendar: TradingCalendar, today: date) -> str | None:
     """Return what to say of a calendar on a day; None while there is time."""
-    if calendar.days_left(today) >= 0:
-        return calendar.notice(today)
-    return (
-        f"the calendar ended on {calendar.coverage[1]}: beyond it holidays and special sessions "
-        "are unknown; streamer/data/calendar.toml needs the dates of the next year"
-    )
+    notice = calendar.notice(today)
+    if calendar.days_left(today) < 0:
+        notice = (
+            f"the calendar ended on {calendar.coverage[1]}: beyond it holidays and special "
+            "sessions are unknown"
+        )
+    todo = "streamer/data/calendar.toml needs the dates of the next year"
+    return None if notice is None else f"{notice}; {todo}"
 
 
 class CalendarEnd:

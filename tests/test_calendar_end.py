@@ -30,6 +30,7 @@ def test_it_is_said_from_the_day_of_notice_on(days_left: int, said: str | None) 
     found = words(BUNDLED, LAST - timedelta(days=days_left))
     assert (found is None) is (said is None)
     assert (found or "").startswith(said or "")
+    assert found is None or "streamer/data/calendar.toml" in found
 
 
 @pytest.fixture

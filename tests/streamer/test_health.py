@@ -68,6 +68,7 @@ def test_a_calendar_that_ends_soon_is_well_and_says_so() -> None:
     assert checks["calendar"]["ok"] is True
     assert checks["calendar"]["days_left"] == 38
     assert checks["calendar"]["warning"].startswith("the calendar ends on 2026-12-31, in 38 days")
+    assert checks["calendar"]["warning"].endswith("give a newer one with --calendar")
     _, checks = report(desk_at("10:00", date(2026, 11, 13)))
     assert "warning" not in checks["calendar"]
 
