@@ -36,8 +36,10 @@ _FLAGS = (b"false", b"true")
 _FROM_FEED: Final[dict[str, object]] = {"from": "feed"}
 
 
-_KEPT_PRICES: Final = 8
-"""For how many prices of an instrument the text around them is kept: they go to and fro."""
+_DATA: Final = b'%b%b%b%d,"percent_change":%b%b%b'
+_MARKET_DATA: Final = b'%b%b%b%b%d,"percent_change":%b%b%b%b%d}'
+_KEPT_PRICES: Final = 32
+"""How many spelt prices of an instrument are kept: they go to and fro."""
 
 
 @lru_cache(maxsize=64)
@@ -98,19 +100,18 @@ class Quote:
     """
 
     __slots__ = (
-        "_around",
         "_begin",
         "_close",
         "_closes_text",
-        "_data_at",
+        "_data_head",
         "_day_ends",
         "_day_high",
         "_day_low",
         "_day_open",
+        "_envelope_head",
         "_eve",
         "_evening",
         "_figures",
-        "_head",
         "_is_complete",
         "_is_high",
         "_is_low",
@@ -119,6 +120,7 @@ class Quote:
         "_known_close",
         "_known_close_source",
         "_official_from",
+        "_prices",
         "_range_text",
         "_told",
         "_volume",
@@ -163,7 +165,7 @@ class Quote:
         self._closes_text = b""
         self._range_text = b""
         self._is_high = self._is_low = False
-        self._around: dict[int, tuple[bytes, bytes]] = {}
+        self._prices: dict[int, tuple[bytes, bytes]] = {}
 
     def rename(self, instrument: Instrument) -> None:
         """Go on under what the instrument is called now; its identity is the same."""
@@ -173,9 +175,8 @@ class Quote:
             instrument.token,
             msgspec.json.encode(instrument.exchange),
         )
-        envelope = b'{"type":"market_data",' + names + b'"data":'
-        self._data_at = len(envelope)
-        self._head = envelope + b"{" + names + b'"ltp":'
+        self._envelope_head = b'{"type":"market_data",' + names + b'"data":'
+        self._data_head = b"{" + names + b'"ltp":'
         self._is_spelt = False
 
     def begin_day_anew(self) -> None:
@@ -227,20 +228,22 @@ class Quote:
 
     def data(self) -> bytes:
         """Return the ``data`` object of rule M-1 as JSON; the quote must have been updated."""
-        front, middle, tail = self._pieces()
-        return b"%b%d%b%b" % (front[self._data_at :], self._volume, middle, tail)
+        return _DATA % (self._data_head, *self._pieces())
 
-    def _pieces(self) -> tuple[bytes, bytes, bytes]:
-        """Return the envelope up to the volume, what follows it, and the end of ``data``."""
+    def _pieces(self) -> tuple[bytes | int, ...]:
+        """Return what stands in ``data`` after its head."""
         tick = self.tick
         assert tick is not None
         if not self._is_spelt:
             self._spell(tick.day.locator)
         ltp = tick.ltp
-        front, middle = self._around.get(ltp) or self._spell_around(ltp, tick.day.locator)
+        price, percent = self._prices.get(ltp) or self._spell_price(ltp, tick.day.locator)
         return (
-            front,
-            middle,
+            price,
+            self._closes_text,
+            self._volume,
+            percent,
+            self._range_text,
             _tail(tick.moment or tick.sent, self.processed, self._is_high, self._is_low),
         )
 
@@ -296,12 +299,10 @@ class Quote:
             now: Market time, which stamps the envelope.
 
         """
-        front, middle, tail = self._pieces()
-        return b"%b%d%b%b%b%d}" % (
-            front,
-            self._volume,
-            middle,
-            tail,
+        return _MARKET_DATA % (
+            self._envelope_head,
+            self._data_head,
+            *self._pieces(),
             _envelope_tail(now),
             self.seq,
         )
@@ -424,14 +425,14 @@ class Quote:
             _price(day_low, locator),
             _NULL if volume is None else b"%d" % volume.value,
         )
-        self._around.clear()
+        self._prices.clear()
 
-    def _spell_around(self, ltp: int, locator: int) -> tuple[bytes, bytes]:
-        """Spell what stands before and after the volume at a price."""
-        if len(self._around) == _KEPT_PRICES:
-            self._around.clear()
-        found = self._around[ltp] = (
-            self._head + _price(ltp, locator) + self._closes_text,
-            b',"percent_change":' + _percent_change(ltp, self._close, locator) + self._range_text,
+    def _spell_price(self, ltp: int, locator: int) -> tuple[bytes, bytes]:
+        """Spell a price and its distance from the previous close."""
+        if len(self._prices) == _KEPT_PRICES:
+            self._prices.clear()
+        found = self._prices[ltp] = (
+            _price(ltp, locator),
+            _percent_change(ltp, self._close, locator),
         )
         return found
