@@ -120,7 +120,7 @@ async def snapshot(world: World) -> None:
 @case(
     "SUB-410",
     title="snapshot gives the last known quotes while the market is closed too",
-    rules=("S-10", "S-11", "H-6"),
+    rules=("S-10", "S-11", "H-6", "M-1"),
     profile=Profile.FULL,
     needs=(Need.FEED, Need.CLOCK),
     at="15:35:00",
@@ -136,7 +136,7 @@ async def snapshot_closed(world: World) -> None:
 @case(
     "SUB-420",
     title="Subscribing again with snapshot gives the quotes again",
-    rules=("S-11", "S-3"),
+    rules=("S-11", "S-3", "M-1"),
     profile=Profile.FULL,
     needs=(Need.FEED, Need.CLOCK),
     features=("snapshot",),
