@@ -42,6 +42,18 @@ SPOILS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
         ("DAT-900.subscribed",),
         "Whose data may come is known by the names in the replies.",
     ),
+    "binary-answered-in-binary": (
+        ("ERR-040.*", "ERR-050"),
+        "What is asked in a binary frame is answered in one; a client that reads text has nothing.",
+    ),
+    "exchange-not-stored": (
+        ("DAT-900.subscribed",),
+        "The share that comes back in place of another brings its data.",
+    ),
+    "unsubscribe-not-stored": (
+        ("DAT-900.subscribed",),
+        "The share that comes back brings its data.",
+    ),
     "small-messages-alone": (
         ("ERR-060.*",),
         "What is nested a hundred thousand deep is longer than 8 KiB.",

@@ -160,7 +160,7 @@ error-without-message | S-9 | The error for a malformed request has no message.
 error-without-code | S-9 | An error has no code.
 
 DAT
-quotes-of-others-leak | M-2 | A client gets the quotes that other clients subscribe.
+quotes-of-others-leak | M-2 | A client gets the quotes of NSE that other clients subscribe.
 quotes-before-reply | M-2 | A stock's first quote precedes the reply to its subscribe.
 token-as-number | M-1 | The token of a quote is a number.
 volume-as-text | M-1 | The volume of a quote is a string.

@@ -164,7 +164,8 @@ class Hub:
         text = quote.message(self._stamped(now), quote.seq)
         updates = quote.swapped(text) if broken("updates-out-of-order") else [text]
         for connection in self.connections:
-            if instrument.key not in connection.wanted and not broken("quotes-of-others-leak"):
+            leaks = instrument.exchange == "NSE" and broken("quotes-of-others-leak")
+            if instrument.key not in connection.wanted and not leaks:
                 continue
             if broken("seq-per-connection"):
                 connection.quotes_put += 1
