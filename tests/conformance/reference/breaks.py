@@ -97,7 +97,7 @@ SUB
 token-echoed | S-1 | A stock asked for by token is named by the token.
 token-named-without-exchange | S-1 | A stock asked for by token is named without its exchange.
 bse-named-as-nse | S-1 | A reply names a stock of BSE as one of NSE.
-ampersand-escaped | S-1 R-2 | M&M is named M&amp;M.
+ampersand-escaped | S-1 R-2 | M&M is named as HTML would spell it.
 stocks-sorted-by-name | S-1 | A reply sorts the stocks instead of keeping the request's order.
 total-of-the-request | S-1 | total_subscribed counts the stocks of the request alone.
 failed-normalised | S-2 | failed_stocks gives the server's spelling, not the client's.
@@ -201,7 +201,7 @@ newcomer-loses-session | C-4 P-1 | The end of the older socket ends the newcomer
 exchange-not-stored | P-1 | After a restart a share of BSE comes back as that of NSE.
 acknowledged-before-durable | P-2 | A subscribe is acknowledged seconds before it is stored.
 unsubscribe-not-stored | P-3 | What was unsubscribed comes back after a restart.
-client-ids-fold-case | P-4 | Client ids that differ in case share a session.
+client-ids-fold-case | P-4 C-2 | Client ids that differ in case share a session.
 made-up-ids-not-kept | P-1 P-5 | A client with an id of the server's finds nothing again.
 sessions-never-expire | P-5 | An unused session is kept for ever.
 damaged-store-overwritten | P-6 | A session store that cannot be read is replaced by an empty one.
