@@ -134,7 +134,7 @@ async def closed(world: World) -> None:
 @case(
     "QRY-250",
     title="On Friday evening the next open is on Monday",
-    rules=("S-7",),
+    rules=("S-7", "H-1"),
     profile=Profile.FULL,
     needs=(Need.CLOCK,),
     day="2025-09-05",
