@@ -14,7 +14,7 @@ from tests.benchmarks import _report
 def names() -> list[str]:
     """Return the names of all benchmarks."""
     modules = pkgutil.iter_modules(benchmarks.__path__)
-    found = (module.name for module in modules if not module.name.startswith("_"))
+    found = (module.name for module in modules if not module.name.startswith(("_", "test_")))
     return [name.replace("_", "-") for name in found]
 
 

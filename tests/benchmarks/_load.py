@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,13 +37,21 @@ from tests.benchmarks._workload import (
 HERE = Path(__file__).parent
 NODE_MODULES = HERE.parent / "guide" / "node_modules"
 PRODUCT = "odin-streamer"
+WITH_UVLOOP = f"{PRODUCT}, uvloop"
 BUSIEST = 0.9
 """A receiver that is busy for a greater share of the time is what was measured."""
+
+TRIES = 3
+"""How often a run is made again whose receiver was too busy: others may have had its core."""
 
 NAP_US = 500
 STAMP_BYTES = 8
 
 Figures = dict[str, Any]
+
+
+class TooBusy(SystemExit):
+    """The receiver was the bottleneck."""
 
 
 class Bench:
@@ -68,6 +77,8 @@ class Bench:
     def variants(self) -> list[str]:
         """Return which servers this machine can run."""
         found = [PRODUCT, "broadcast", "naive"]
+        if find_spec("uvloop"):
+            found.append(WITH_UVLOOP)
         if self.cc:
             found.append("C")
         if shutil.which("node") and (NODE_MODULES / "ws").is_dir():
@@ -117,7 +128,7 @@ class Bench:
                     _tell(receiver)
                 if not workload.lossless:
                     _tell(server)
-                if variant == PRODUCT:
+                if is_ours(variant):
                     figures |= _read(server)
                 received = _read(receiver)
                 receiver.wait(30)
@@ -128,6 +139,15 @@ class Bench:
         figures["us_per_message"] = figures["cpu_s"] / figures["received"] * 1e6
         return figures
 
+    def measure_again(self, variant: str, workload: Workload, **how: Any) -> Figures:
+        """Run a server once, and again if the receiver had no time for it."""
+        for _ in range(TRIES - 1):
+            try:
+                return self.measure(variant, workload, **how)
+            except TooBusy as error:
+                print(f"{error}; once more", file=sys.stderr)
+        return self.measure(variant, workload, **how)
+
     def rounds(
         self, variants: Sequence[str], workload: Workload, count: int, **how: Any
     ) -> dict[str, Figures]:
@@ -137,7 +157,7 @@ class Bench:
             order = list(variants)
             random.Random(number).shuffle(order)
             for variant in order:
-                found[variant].append(self.measure(variant, workload, **how))
+                found[variant].append(self.measure_again(variant, workload, **how))
         return {variant: medians(runs) for variant, runs in found.items()}
 
     def _server(self, variant: str, workload: Workload) -> list[str]:
@@ -150,7 +170,7 @@ class Bench:
             return [f"{folder}/sender", *given]
         if variant == "node ws":
             return ["node", str(HERE / "_sender.js"), str(NODE_MODULES / "ws"), *given]
-        name = "product" if variant == PRODUCT else variant
+        name = {PRODUCT: "product", WITH_UVLOOP: "product-uvloop"}.get(variant, variant)
         return [sys.executable, "-m", "tests.benchmarks._servers", name, f"{folder}/config"]
 
     def receiver(self) -> list[str]:
@@ -164,8 +184,8 @@ class Bench:
     ) -> None:
         turns: int = figures["turns"]
         busy: float = figures["busy"]
-        if busy > BUSIEST and not workload.turns_per_s:
-            raise SystemExit(
+        if busy > BUSIEST:
+            raise TooBusy(
                 f"{variant}: the receiver was busy {busy:.0%} of the time; expected {BUSIEST:.0%}"
                 " or less, as more measures the receiver"
             )
@@ -186,10 +206,15 @@ class Bench:
             raise SystemExit(
                 f"{variant}: {figures['delivered']:,} were delivered, {figures['received']:,} came"
             )
-        figures["checked"] = check_transcript(sample, workload, turns, told=variant == PRODUCT)
-        if still >= 0 and variant == PRODUCT:
+        figures["checked"] = check_transcript(sample, workload, turns, told=is_ours(variant))
+        if still >= 0 and is_ours(variant):
             newest = dict.fromkeys(workload.symbols(still), turns)
             check_newest(sample.with_name("sample.still"), newest)
+
+
+def is_ours(variant: str) -> bool:
+    """Return whether a server is the product."""
+    return variant in (PRODUCT, WITH_UVLOOP)
 
 
 def medians(runs: Sequence[Mapping[str, Any]]) -> Figures:

@@ -9,7 +9,16 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-_PACKAGES = ("odin-streamer", "websockets", "msgspec", "polars", "pyarrow", "numpy", "isal")
+_PACKAGES = (
+    "odin-streamer",
+    "websockets",
+    "msgspec",
+    "polars",
+    "pyarrow",
+    "numpy",
+    "isal",
+    "uvloop",
+)
 
 
 def machine() -> dict[str, object]:

@@ -8,11 +8,12 @@ ends the benchmark.
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -36,7 +37,9 @@ BEFORE_NS = 5 * SECOND
 
 
 @contextmanager
-def process(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+def process(
+    command: list[str], environ: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """Run a command; it is killed in the end, if it has not ended."""
     found = subprocess.Popen(
         command,
@@ -45,6 +48,7 @@ def process(command: list[str]) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.DEVNULL,
         text=True,
         cwd=ROOT,
+        env=environ,
     )
     try:
         yield found
@@ -76,9 +80,20 @@ def _drop(stream: IO[str]) -> None:
         pass
 
 
-def product(folder: Path, tape: Path, rows: int, *, makes_json: bool) -> Figures:
+def without_isal(folder: Path) -> dict[str, str]:
+    """Return an environment in which isal is as if it were not installed."""
+    hidden = folder / "hidden"
+    hidden.mkdir(exist_ok=True)
+    (hidden / "isal.py").write_text("raise ImportError('hidden')\n")
+    return {**os.environ, "PYTHONPATH": str(hidden)}
+
+
+def product(
+    folder: Path, tape: Path, rows: int, *, makes_json: bool, with_isal: bool = True
+) -> Figures:
     """Replay through the feed and the adapter, each in a process."""
-    with process([*REPLAY, "--feed-only", str(tape)]) as feed:
+    environ = None if with_isal else without_isal(folder)
+    with process([*REPLAY, "--feed-only", str(tape)], environ) as feed:
         config = Config(
             url=address(feed, "ODIN feed"),
             tape=str(tape),
@@ -88,7 +103,9 @@ def product(folder: Path, tape: Path, rows: int, *, makes_json: bool) -> Figures
         path = folder / "adapter.json"
         path.write_bytes(msgspec.json.encode(config))
         before = processor_s(feed.pid)
-        with process([sys.executable, "-m", "tests.benchmarks._adapter", str(path)]) as adapter:
+        with process(
+            [sys.executable, "-m", "tests.benchmarks._adapter", str(path)], environ
+        ) as adapter:
             assert adapter.stdout is not None
             figures: Figures = _told(adapter.stdout.readline(), "the adapter")
         figures["feed_cpu_s"] = processor_s(feed.pid) - before

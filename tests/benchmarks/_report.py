@@ -91,13 +91,13 @@ def notes_about(name: str, missed: Sequence[str], notes: Mapping[str, str]) -> d
 
 def unexplained(answers: Answers, notes: Mapping[str, str]) -> list[str]:
     """Return the goals that are missed and of which no note tells why."""
-    return [
-        full
+    missed = [
+        f"{name}: {goal['what']}"
         for name, answer in answers.items()
         for goal in answer.get("goals", ())
         if not is_met(goal)
-        and not any((full := f"{name}: {goal['what']}").startswith(heading) for heading in notes)
     ]
+    return [what for what in missed if not any(what.startswith(heading) for heading in notes)]
 
 
 def page(

@@ -44,10 +44,10 @@ def goals(found: dict[str, Any]) -> list[Goal]:
 
 def show(answer: Answer) -> None:
     """Print the table."""
-    print(f"\n{'':<15}{'p50 us':>10}{'p99 us':>10}{'p99.9 us':>10}{'core':>8}{'receiver':>10}")
+    print(f"\n{'':<22}{'p50 us':>10}{'p99 us':>10}{'p99.9 us':>10}{'core':>8}{'receiver':>10}")
     for name, row in answer["servers"].items():
         print(
-            f"{name:<15}{row['p50_us']:>10,.0f}{row['p99_us']:>10,.0f}{row['p999_us']:>10,.0f}"
+            f"{name:<22}{row['p50_us']:>10,.0f}{row['p99_us']:>10,.0f}{row['p999_us']:>10,.0f}"
             f"{row['cpu_s'] / row['wall_s']:>8.0%}{row['busiest']:>10.0%}"
         )
 

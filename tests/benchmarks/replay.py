@@ -6,7 +6,8 @@ runs it, and the streamer's own reader, hub and server, with one client that
 subscribes to everything (a message for every row) or with nobody left who
 subscribes (no message). The pipeline does the same in the way that is written
 first: a dictionary, a compressed frame and an awaited send for each row, and a
-dictionary and ``json.dumps`` at the other end.
+dictionary and ``json.dumps`` at the other end. Where isal is installed, which
+compresses, the product runs without it too.
 
 Then a whole day of 3,000 stocks, as ``odin-sim synth`` makes it, through the
 whole program to one WebSocket client that subscribes to all of it; the client
@@ -27,6 +28,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from streamer.odin.framing import FAST_COMPRESS
 from tests.benchmarks import _replaying, _tape
 from tests.benchmarks._command import Answer, Goal, at_least, at_most, parser, run
 from tests.benchmarks._load import Bench, Figures, medians
@@ -38,10 +40,11 @@ MOST_GROWTH_MB = 32.0
 """Between a file and one ten times as long; the same file read twice differs by about as much."""
 
 EVERY, NONE, PIPELINE = "a message for every row", "nobody subscribes", "pipeline"
+WITHOUT_ISAL = f"{EVERY}, no isal"
 
 
 def compare(folder: Path, rows: int, rounds: int) -> dict[str, Figures]:
-    """Return the medians of the three, which take turns in another order each time."""
+    """Return the medians of each kind; they take turns in another order each time."""
     tape = _tape.write(folder / "tape.parquet", rows, INSTRUMENTS)
     # It is ten times as slow; what it does with a row does not depend on how many come.
     kinds: dict[str, Callable[[], Figures]] = {
@@ -49,6 +52,10 @@ def compare(folder: Path, rows: int, rounds: int) -> dict[str, Figures]:
         NONE: lambda: _replaying.product(folder, tape, rows, makes_json=False),
         PIPELINE: lambda: _replaying.pipeline(tape, rows // 5),
     }
+    if FAST_COMPRESS is not None:
+        kinds[WITHOUT_ISAL] = lambda: _replaying.product(
+            folder, tape, rows, makes_json=True, with_isal=False
+        )
     found: dict[str, list[Figures]] = {name: [] for name in kinds}
     for number in range(rounds):
         order = list(kinds)
@@ -110,10 +117,10 @@ def goals(answer: dict[str, Any]) -> list[Goal]:
 
 def show(answer: Answer) -> None:
     """Print the tables."""
-    print(f"\n{'two processes':<26}{'rows/s':>11}{'CPU us a row: feed':>20}{'streamer':>10}")
+    print(f"\n{'two processes':<34}{'rows/s':>11}{'CPU us a row: feed':>20}{'streamer':>10}")
     for name, row in answer["two_processes"].items():
         print(
-            f"{name:<26}{row['rows_per_s']:>11,.0f}{row['feed_us_a_row']:>20.2f}"
+            f"{name:<34}{row['rows_per_s']:>11,.0f}{row['feed_us_a_row']:>20.2f}"
             f"{row['us_a_row']:>10.2f}"
         )
     if day := answer.get("day"):

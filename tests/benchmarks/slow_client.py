@@ -43,7 +43,7 @@ def measure(bench: Bench, workload: Workload, rounds: int) -> dict[str, Figures]
     found: dict[str, list[Figures]] = {name: [] for name in kinds}
     for _ in range(rounds):
         for name, (variant, still) in kinds.items():
-            found[name].append(bench.measure(variant, workload, nap_us=0, still=still))
+            found[name].append(bench.measure_again(variant, workload, nap_us=0, still=still))
     return {
         name: {key: statistics.median(run[key] for run in runs) for key in runs[0]}
         for name, runs in found.items()
