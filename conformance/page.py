@@ -81,6 +81,7 @@ def _cases(reports: Sequence[Report]) -> list[dict[str, Any]]:
                     "level": case.level,
                     "profile": case.profile,
                     "needs": case.needs,
+                    "begins": case.begins,
                     "rules": list(case.rules),
                     "explain": case.explain,
                     "results": [None] * len(reports),

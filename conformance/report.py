@@ -7,6 +7,7 @@ may be added without. Other forms (console, JUnit, HTML) tell less of the same.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -70,7 +71,7 @@ def again(run: Run, result: Result) -> str:
     """Return the one command that runs this case alone, as this run did."""
     source = run.target.source
     words = ["odin-conformance run"]
-    words.append(source if "://" in source else f"--target {source}")
+    words.append(("" if "://" in source else "--target ") + shlex.quote(source))
     words.append(f"--case '{result.case.id}'")
     if result.seen_in:
         words += [f"--case '{id}'" for id in result.seen_in]
@@ -89,6 +90,7 @@ def _case(run: Run, result: Result) -> dict[str, Any]:
         "level": case.level.value,
         "profile": case.profile.name.lower(),
         "needs": sorted(need.value for need in case.needs),
+        "begins": f"{case.day} {case.at}" if case.body else "",
         "rules": {id: rule(id) for id in case.rules},
         "explain": case.explain,
         "verdict": result.verdict.value,

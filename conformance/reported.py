@@ -41,6 +41,8 @@ class CaseReport(msgspec.Struct, frozen=True, kw_only=True):
     level: str
     profile: str
     needs: tuple[str, ...]
+    begins: str = ""
+    """The market's time at its beginning, if that can be moved; empty if it watches others."""
     rules: dict[str, str]
     explain: str
     verdict: Verdict

@@ -1,6 +1,7 @@
 'use strict';
 const data = JSON.parse(document.getElementById('data').textContent);
 const several = data.runs.length > 1;
+const moved = data.runs.some((run) => run.clock && run.clock !== 'wall');
 const order = ['FAIL', 'ERROR', 'INCONCLUSIVE', 'NON-STRICT', 'PASS', 'INFO', 'SKIP'];
 const troubles = new Set(['FAIL', 'ERROR', 'INCONCLUSIVE', 'NON-STRICT']);
 const endings = {
@@ -197,7 +198,8 @@ function meaning(one) {
     element('h3', {}, one.rules.length === 1 ? 'The rule' : 'The rules'),
     ...one.rules.map((id) => element('p', { class: 'rule' }, element('b', { class: 'mono' }, id), ...passages(data.rules[id]))),
     element('p', { class: 'soft' }, `${one.level}, judged in profile ${one.profile} and above`
-      + (one.needs.length ? `; needs ${one.needs.join(', ')}` : ''))];
+      + (one.needs.length ? `; needs ${one.needs.join(', ')}` : '')
+      + (one.begins && moved ? `; begins at ${one.begins} of the market's time` : ''))];
 }
 
 function outcome(result) {
@@ -263,7 +265,7 @@ function wire(result) {
     log.insertBefore(middle, log.children[Math.ceil(result.wire.length / 2)] || null);
   }
   const trouble = troubles.has(result.verdict) || result.fails;
-  return folded(`What went over the wire (${plural(result.wire.length, 'line')}; → to the server, ← from it)`, log, trouble);
+  return folded(`What went over the wire (${plural(result.wire.length, 'line')}; → to the server, ← from it; click a message to see it whole)`, log, trouble);
 }
 
 function frame([ms, peer, direction, text]) {
@@ -274,10 +276,22 @@ function frame([ms, peer, direction, text]) {
     says(text));
 }
 
+function digest(value) {
+  // What is looked for first in a quote, the time of its trade, stands far behind.
+  const at = value.data && value.data.timestamp;
+  if (value.type !== 'market_data' || !Number.isSafeInteger(at) || Math.abs(at) > 4e12) return null;
+  const time = new Date(at + 5.5 * 3600 * 1000).toISOString().slice(11, 23);
+  return element('b', { class: 'digest' }, `${value.symbol} ${value.data.ltp} of ${time}`);
+}
+
 function says(text) {
   let value;
   try { value = JSON.parse(text); } catch { value = null; }
   if (value === null || typeof value !== 'object') return element('span', { class: 'says' }, text);
+  return element('div', {}, digest(value), raw(text, value));
+}
+
+function raw(text, value) {
   const button = element('button', { type: 'button', class: 'says', 'aria-expanded': 'false', title: 'Show it line by line' }, text);
   button.addEventListener('click', () => {
     const opens = button.getAttribute('aria-expanded') === 'false';

@@ -12,13 +12,24 @@ from conformance.runner import Run, Settings
 from conformance.target import Target
 from conformance.verdicts import Result, Status, Verdict, exit_status
 from conformance.wire import Frame
+from conformance.world import World
 
+QUOTE = (
+    '{"type":"market_data","symbol":"SBIN","data":{"ltp":767.2,"timestamp":1756980000000},'
+    '"timestamp":1756980001000}'
+)
 WIRE = (
     Frame(0.1, "peer 1", "note", "connects to ws://h/enhanced-stream"),
     Frame(7.2, "peer 1", "in", '{"type":"welcome","status":"connected"}'),
     Frame(7.5, "peer 1", "out", '{"action":"subscribe","stocks":["</script><b>"]}'),
+    Frame(7.9, "peer 1", "in", '{"type":"market_data","symbol":"TCS","data":{"ltp":1.5}}'),
+    Frame(7.9, "peer 1", "in", QUOTE),
     Frame(8.0, "", "note", "it is 11:00:02"),
 )
+
+
+async def play(world: World) -> None:
+    """Nobody plays it."""
 
 
 def case(id: str, level: Level = Level.MUST, title: str = "Stocks are named") -> Case:
@@ -29,6 +40,7 @@ def case(id: str, level: Level = Level.MUST, title: str = "Stocks are named") ->
         rules=("S-1", "R-2"),
         level=level,
         explain="Servers that echo `3045` fail it.",
+        body=play,
     )
 
 

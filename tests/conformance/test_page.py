@@ -55,8 +55,10 @@ def test_the_first_failure_is_open(tmp_path: Path) -> None:
     assert "is answered by subscription_response" in text
     assert "Servers that echo 3045 fail it." in text
     assert '7.5 ms peer 1 → {"action":"subscribe","stocks":["</script><b>"]}' in text
+    assert "SBIN 767.2 of 15:30:00.000" in text
     assert "it is 11:00:02" in text
     assert "and <tag>" in text
+    assert "begins at 2025-09-04 11:00:00 of the market's time" in text
 
 
 def test_what_did_not_pass_is_shown_first(tmp_path: Path) -> None:

@@ -36,6 +36,10 @@ def test_the_command_that_runs_a_case_again_is_whole() -> None:
         "odin-conformance run --target my/target.toml --case 'SUB-999' --case 'CON-010'"
         " --case 'PER-100' --profile full --seed 3 --timeout-scale 2"
     )
+    run.target = replace(run.target, source="my server/target.toml")
+    assert "--target 'my server/target.toml' --case" in report.again(run, FAILED)
+    run.target = replace(run.target, source="ws://h:1/x?a=1&b=2")
+    assert "run 'ws://h:1/x?a=1&b=2' --case" in report.again(run, FAILED)
 
 
 def test_a_report_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
