@@ -185,8 +185,7 @@ class Answers:
             code=code,
             data=data,
         )
-        for key in outcome.changed:
-            self._interest.add(key, connection)
+        self._interest.add(outcome.changed, connection)
         self._send_last_quotes(connection, outcome.changed)
 
     def _deliver(self, connection: Connection, delivery: Delivery) -> None:

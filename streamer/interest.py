@@ -45,14 +45,17 @@ class Interest(Generic[Subscriber]):
         found = self._subscribers.get(key)
         return found.keys() if found else ()
 
-    def add(self, key: InstrumentKey, subscriber: Subscriber) -> None:
-        """Let ``subscriber`` get the quotes of ``key``."""
-        found = self._subscribers.get(key)
-        if found is None:
-            found = self._subscribers[key] = {}
-            self._lingering.pop(key, None)
-            self._changed[key] = None
-        found[subscriber] = None
+    def add(self, keys: Iterable[InstrumentKey], subscriber: Subscriber) -> None:
+        """Let ``subscriber`` get the quotes of ``keys``."""
+        subscribers, lingering, changed = self._subscribers, self._lingering, self._changed
+        for key in keys:
+            found = subscribers.get(key)
+            if found is None:
+                subscribers[key] = {subscriber: None}
+                lingering.pop(key, None)
+                changed[key] = None
+            else:
+                found[subscriber] = None
 
     def remove(
         self,
@@ -107,12 +110,14 @@ class Interest(Generic[Subscriber]):
     def take_difference(self) -> tuple[list[InstrumentKey], list[InstrumentKey]]:
         """Return what the feed must be asked for, and for what no longer, since the last call."""
         added, removed = [], []
+        asked = self._asked
         for key in self._changed:
-            if key in self and key not in self._asked:
-                self._asked[key] = None
-                added.append(key)
-            elif key not in self and key in self._asked:
-                del self._asked[key]
+            if key in self._subscribers or key in self._lingering:
+                if key not in asked:
+                    asked[key] = None
+                    added.append(key)
+            elif key in asked:
+                del asked[key]
                 removed.append(key)
         self._changed.clear()
         return added, removed

@@ -49,10 +49,10 @@ class Outbox:
     """
 
     __slots__ = (
-        "_frames",
         "_latest",
         "conflate",
         "conflated",
+        "frames",
         "max_bytes",
         "overflow",
         "size",
@@ -69,15 +69,16 @@ class Outbox:
         """How many quotes gave way to newer ones."""
         self.size = 0
         """Bytes that have come to wait since the client became slow."""
-        self._frames: list[bytes] = []
+        self.frames: list[bytes] = []
+        """What waits. While the client is not slow, frames may be appended without more ado."""
         self._latest: dict[InstrumentKey, int] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._frames)
+        return bool(self.frames)
 
     def put(self, frame: bytes) -> bool:
         """Queue a reply or a notice; return whether the outbox was empty before."""
-        frames = self._frames
+        frames = self.frames
         first = not frames
         if self.slow and not self._fits(len(frame)):
             return first
@@ -86,7 +87,7 @@ class Outbox:
 
     def put_quote(self, key: InstrumentKey, frame: bytes) -> bool:
         """Queue a quote of instrument ``key``; return whether the outbox was empty before."""
-        frames = self._frames
+        frames = self.frames
         first = not frames
         if self.slow:
             if self.conflate:
@@ -105,9 +106,9 @@ class Outbox:
     def drop_quote(self, key: InstrumentKey) -> None:
         """Forget the waiting quote of ``key``, so that none follows an unsubscribe (rule M-2)."""
         index = self._latest.pop(key, None)
-        if index is not None and index < len(self._frames):
-            self.size -= len(self._frames[index])
-            self._frames[index] = b""
+        if index is not None and index < len(self.frames):
+            self.size -= len(self.frames[index])
+            self.frames[index] = b""
 
     def seal(self) -> None:
         """Let no later quote take the place of a waiting one: a notice stands between them."""
@@ -115,11 +116,12 @@ class Outbox:
 
     def take(self) -> bytes:
         """Return all that waits, joined in order, and empty the outbox."""
-        frames = self._frames
+        frames = self.frames
         data = frames[0] if len(frames) == 1 else b"".join(frames)
         frames.clear()
-        self._latest.clear()
-        self.size = 0
+        if self.size:
+            self._latest.clear()
+            self.size = 0
         return data
 
     def _fits(self, size: int) -> bool:
@@ -128,6 +130,6 @@ class Outbox:
         if self.size > self.max_bytes:
             self.overflow = True
         if self.overflow:
-            self._frames.clear()
+            self.frames.clear()
             self._latest.clear()
         return not self.overflow

@@ -56,21 +56,22 @@ def subscribe(
 
     """
     outcome = Outcome()
+    named, changed, subscriptions = outcome.named, outcome.changed, client.subscriptions
     for item in stocks:
         instrument, name = resolve(item, instruments)
         if instrument is None:
             outcome.failed.append(failed_text(item))
             continue
         outcome.is_known = True
-        key = instrument.key
-        if key not in client.subscriptions:
-            if len(client.subscriptions) >= limit:
+        key = (instrument.segment, instrument.token)
+        if key not in subscriptions:
+            if len(subscriptions) >= limit:
                 outcome.is_over = True
                 outcome.failed.append(failed_text(item))
                 continue
-            client.subscriptions[key] = None
-            outcome.changed.append(key)
-        outcome.named.setdefault(key, name)
+            subscriptions[key] = None
+            changed.append(key)
+        named.setdefault(key, name)
     return outcome
 
 
@@ -102,10 +103,12 @@ def subscribed(client: Client, instruments: InstrumentTable) -> list[Instrument]
 
 def resolve(item: object, instruments: InstrumentTable) -> tuple[Instrument | None, str]:
     """Return the instrument that ``item`` names, and how the reply names it (rules R-2, S-1)."""
-    text = stock_text(item)
+    text = item if type(item) is str else stock_text(item)
     instrument = None if text is None else instruments.resolve(text)
     if text is None or instrument is None:
         return None, ""
+    if text == instrument.symbol and not text.isdigit():
+        return instrument, text
     if ":" in text or text.strip().isdigit():
         return instrument, f"{instrument.symbol} ({instrument.exchange})"
     return instrument, instrument.symbol

@@ -12,8 +12,8 @@ from tests.streamer.desk import RELIANCE, SBIN, TCS
 def test_the_first_subscriber_asks_the_feed_and_the_last_one_ends_it() -> None:
     """The feed hears of an instrument once, however many subscribe."""
     interest: Interest[str] = Interest()
-    interest.add(SBIN, "a")
-    interest.add(SBIN, "b")
+    interest.add([SBIN], "a")
+    interest.add([SBIN], "b")
     assert interest.take_difference() == ([SBIN], [])
     interest.remove([SBIN], "a")
     assert interest.take_difference() == ([], [])
@@ -24,7 +24,7 @@ def test_the_first_subscriber_asks_the_feed_and_the_last_one_ends_it() -> None:
 def test_what_comes_and_goes_between_two_looks_is_not_told() -> None:
     """Only the difference counts."""
     interest: Interest[str] = Interest()
-    interest.add(SBIN, "a")
+    interest.add([SBIN], "a")
     interest.remove([SBIN], "a")
     assert interest.take_difference() == ([], [])
 
@@ -32,14 +32,14 @@ def test_what_comes_and_goes_between_two_looks_is_not_told() -> None:
 def test_a_lost_clients_interest_lingers_until_its_deadline() -> None:
     """A reconnect in time finds the feed still asked; after it, the feed is told."""
     interest: Interest[str] = Interest()
-    interest.add(SBIN, "a")
-    interest.add(TCS, "a")
+    interest.add([SBIN], "a")
+    interest.add([TCS], "a")
     interest.take_difference()
     interest.remove([SBIN, TCS], "a", linger_until=30)
     assert interest.take_difference() == ([], [])
     assert interest.wanted() == [SBIN, TCS]
     assert not interest.subscribers(SBIN)
-    interest.add(SBIN, "b")
+    interest.add([SBIN], "b")
     assert interest.next_deadline() == 30
     interest.pass_time(29)
     assert interest.take_difference() == ([], [])
@@ -56,7 +56,7 @@ def test_interest_without_a_subscriber_lingers_too() -> None:
     assert interest.take_difference() == ([SBIN, TCS], [])
     interest.linger(SBIN, 40)
     assert interest.next_deadline() == 30
-    interest.add(TCS, "a")
+    interest.add([TCS], "a")
     interest.linger(TCS, 50)
     interest.pass_time(40)
     assert interest.take_difference() == ([], [SBIN])
@@ -79,7 +79,7 @@ def test_the_told_differences_add_up_to_what_is_wanted(
     for now, (step, key, who) in enumerate(steps):
         match step:
             case "add":
-                interest.add(key, who)
+                interest.add([key], who)
             case "remove":
                 interest.remove([key], who)
             case "linger":
