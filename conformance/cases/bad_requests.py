@@ -91,7 +91,7 @@ async def unknown_action(world: World, action: str) -> None:
     symbol = world.stocks[0].symbol
     peer = await world.connect()
     await subscribed(peer, symbol)
-    expect_error(await peer.request(action), code="unknown_action", client_id=peer.client_id)
+    expect_error(await peer.request(action), code="unknown_action")
     await expect_serving(peer, symbol)
 
 
