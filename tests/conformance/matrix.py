@@ -46,6 +46,10 @@ SPOILS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
         ("ERR-040.*", "ERR-050"),
         "What is asked in a binary frame is answered in one; a client that reads text has nothing.",
     ),
+    "updates-out-of-order": (
+        ("LIM-420",),
+        "An update that waits for the next to overtake it is missing from five that are counted.",
+    ),
     "exchange-not-stored": (
         ("DAT-900.subscribed",),
         "The share that comes back in place of another brings its data.",
