@@ -175,13 +175,14 @@ class FaketimeClock(_FlowingClock):
 
     async def _set_time(self, stage: Stage, ts: int) -> None:
         # It takes the time as a text of the server's own time zone.
-        zone = stage.target.server.env.get("TZ")
+        kept = _zone(stage)
+        zone = kept.get("TZ") or stage.target.server.env.get("TZ")
         local = moment(ts).astimezone(ZoneInfo(zone) if zone else None)
         await stage.dress(
             Dress(
                 prefix=("faketime", "-f", f"@{local:%Y-%m-%d %H:%M:%S}"),
                 # Intervals are measured truly; only the date and the time of day are others.
-                env={"FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"},
+                env={"FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1", **kept},
             )
         )
 
@@ -194,7 +195,7 @@ class WindowClock(_FlowingClock):
     async def _set_time(self, stage: Stage, ts: int) -> None:
         first, last = moved_session(ts, datetime.now(IST))
         words = filled(stage.target.clock.window, {"open": first, "close": last})
-        await stage.dress(Dress(args=tuple(words)))
+        await stage.dress(Dress(args=tuple(words), env=_zone(stage)))
 
     async def check(self, stage: Stage) -> str:
         """See the server open within the window and closed before it."""
@@ -304,6 +305,11 @@ def moved_session(ts: int, now: datetime) -> tuple[str, str]:
             raise Inconclusive("the session would begin or end at midnight in India, which is near")
         told.append(f"{kept:%H:%M:%S}")
     return told[0], told[1]
+
+
+def _zone(stage: Stage) -> dict[str, str]:
+    """Return the time zone that a case has given the server, if one has."""
+    return {name: value for name, value in stage.server.dress.env.items() if name == "TZ"}
 
 
 def _feed(stage: Stage) -> Feed:

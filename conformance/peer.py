@@ -386,6 +386,9 @@ class Peer:
             raise Unmet(f"a pong to a ping within {seconds:g} s", self._untaken()) from None
         finally:
             self._settling = None
+            if pong.done() and not pong.cancelled():
+                # Looked at, for the connection may have ended before anybody waited.
+                pong.exception()
 
     async def _send(self, data: str | bytes, *, text: bool) -> None:
         try:

@@ -39,8 +39,10 @@ async def opens(world: World) -> None:
     await subscribed(peer, stock.symbol)
     await world.until("09:14:58")
     await world.settle(peer)
-    expect_none_of(peer.data(), "market_data before the open")
-    expect_none_of(peer.messages("market_status"), "notice before the open")
+    if world.exact:
+        # A time that runs on by itself may have got there meanwhile.
+        expect_none_of(peer.data(), "market_data before the open")
+        expect_none_of(peer.messages("market_status"), "notice before the open")
     await world.until("09:15:04")
     await world.settle(peer)
     rows = ticks_told(world, peer, stock, "09:14:50", "09:15:04")

@@ -230,6 +230,27 @@ async def expired(world: World) -> None:
 
 
 @case(
+    "PER-310",
+    title="A session is in use as long as its client is connected, and expires not before",
+    rules=("P-5", "P-1"),
+    profile=Profile.FULL,
+    needs=(Need.RESTART,),
+    variant="short-session",
+    explain="The time counts from when the client was last there. Servers that count from the"
+    " connect, or from the last request, forget a client that only listens in the middle of its"
+    " day.",
+)
+async def in_use(world: World) -> None:
+    """Stay and listen for longer than an unused session lasts, then take over."""
+    symbols = _symbols(world.stocks[:2])
+    older = await world.connect()
+    await subscribed(older, *symbols)
+    # The server's clock is the machine's here, and no case can move that.
+    await asyncio.sleep(1.5 * _EXPIRY_S)
+    await expect_listed(await world.connect(older.client_id), symbols)
+
+
+@case(
     "PER-400",
     title="A session store that cannot be read is left as it is, and the server does not start",
     rules=("P-6",),
