@@ -294,6 +294,7 @@ def _server_settings(config: Config) -> ServerSettings:
         ping_timeout_s=config.ping_timeout,
         max_message_bytes=config.max_message_bytes,
         high_water_bytes=config.high_water_bytes,
+        compression=config.compression,
         stall_s=config.stall,
         drain_s=config.drain_s,
     )

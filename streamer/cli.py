@@ -184,6 +184,11 @@ def cli() -> None:
     type=click.IntRange(1024),
 )
 @_option(
+    "--compression",
+    "Compress quotes for clients that ask for it (permessage-deflate).",
+    is_flag=True,
+)
+@_option(
     "--lossless",
     "Hold the feed back for slow clients instead of skipping updates.",
     is_flag=True,

@@ -60,6 +60,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     drain_s: float = 5.0
     max_message_bytes: int = 256 * 1024
     high_water_bytes: int = 256 * 1024
+    compression: bool = False
     lossless: bool = False
     until_logoff: bool = False
     events: bool = False

@@ -128,7 +128,15 @@ class Connection:
 
     __slots__ = ("_abuse", "_requests", "client", "closing", "heartbeat_ns", "live", "outbox")
 
-    def __init__(self, client: Client, settings: HubSettings, heartbeat_ns: int, now: int) -> None:
+    def __init__(
+        self,
+        client: Client,
+        settings: HubSettings,
+        heartbeat_ns: int,
+        now: int,
+        *,
+        deflates: bool = False,
+    ) -> None:
         self.client = client
         self.heartbeat_ns = heartbeat_ns
         self.closing: tuple[int, str] | None = None
@@ -137,6 +145,7 @@ class Connection:
         self.outbox = Outbox(
             conflate=not settings.lossless and client.delivery == "latest",
             max_bytes=settings.max_outbox_bytes,
+            deflates=deflates,
         )
         rate, burst = settings.request_rate, settings.request_burst
         self._requests = TokenBucket(rate, burst, now)

@@ -20,19 +20,32 @@ from typing import Final, Protocol
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.extensions.permessage_deflate import (
+    PerMessageDeflate,
+    ServerPerMessageDeflateFactory,
+)
 from websockets.protocol import OPEN
 
-from streamer.outbox import Outbox, text_frame
+from streamer.outbox import Outbox, deflated_frame, text_frame
 
 _logger = logging.getLogger("streamer")
 _quiet = logging.getLogger("streamer.websockets")
 
 TRIAL_S: Final = 5.0
 TRIAL_PAYLOADS: Final = (b"{}", b"x" * 126, b"y" * 65536, "₹ and the rest".encode())
+TRIAL_DEFLATED: Final = b'{"type":"market_data"}' * 8
+
+SHARED_DEFLATE: Final = ServerPerMessageDeflateFactory(
+    server_no_context_takeover=True, client_no_context_takeover=True
+)
+"""How permessage-deflate is negotiated so that all clients can share a compressed frame."""
 
 
 class FrameWriter(Protocol):
     """Writes outboxes to sockets; never waits."""
+
+    takes_deflated: bool
+    """Whether compressed frames may be among those that it writes."""
 
     def send(self, socket: ServerConnection, outbox: Outbox) -> int:
         """
@@ -47,8 +60,15 @@ class FrameWriter(Protocol):
         """Wait until all that was sent has reached the transport, and more can be sent."""
 
 
+def deflates(socket: ServerConnection) -> bool:
+    """Return whether a connection has negotiated permessage-deflate."""
+    return any(isinstance(each, PerMessageDeflate) for each in socket.protocol.extensions)
+
+
 class DirectWriter:
     """Hands frames to the transport as they are."""
+
+    takes_deflated = True
 
     def __init__(self, on_ready: Callable[[ServerConnection], None]) -> None:
         self._on_ready = on_ready
@@ -73,6 +93,8 @@ class DirectWriter:
 
 class MessageWriter:
     """Sends frames as messages of the library, one after the other, in a task per busy socket."""
+
+    takes_deflated = False
 
     def __init__(self, on_ready: Callable[[ServerConnection], None]) -> None:
         self._on_ready = on_ready
@@ -159,13 +181,19 @@ async def try_writer(writer: FrameWriter) -> None:
         outbox = Outbox()
         for payload in TRIAL_PAYLOADS:
             outbox.put(text_frame(payload))
+        if writer.takes_deflated:
+            outbox.put(deflated_frame(TRIAL_DEFLATED))
         writer.send(socket, outbox)
         await writer.settle(socket)
         await socket.send("last")
 
-    expected = ["first", *(payload.decode() for payload in TRIAL_PAYLOADS), "last"]
-    async with serve(send_all, "127.0.0.1", 0, compression=None, logger=_quiet) as server:
+    payloads = (*TRIAL_PAYLOADS, *([TRIAL_DEFLATED] if writer.takes_deflated else []))
+    expected = ["first", *(payload.decode() for payload in payloads), "last"]
+    extensions = [SHARED_DEFLATE]
+    async with serve(
+        send_all, "127.0.0.1", 0, compression=None, extensions=extensions, logger=_quiet
+    ) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        async with connect(f"ws://127.0.0.1:{port}", compression=None, proxy=None) as client:
+        async with connect(f"ws://127.0.0.1:{port}", proxy=None) as client:
             arrived = [message async for message in client]
     assert arrived == expected, f"{len(arrived)} of {len(expected)} messages arrived as sent"

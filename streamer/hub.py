@@ -32,7 +32,7 @@ from streamer.instruments import InstrumentTable
 from streamer.interest import Interest
 from streamer.odin.messages import FeedMessage, LogonAnswer, Tick, Ticks, Touchline, tick_of
 from streamer.odin.tags import InstrumentKey
-from streamer.outbox import text_frame
+from streamer.outbox import deflated_frame, text_frame
 from streamer.protocol import FEATURES, INSTRUCTIONS
 from streamer.quote_reports import report_quotes
 from streamer.quotes import Quote
@@ -237,6 +237,7 @@ class Hub:
         *,
         principal: str | None = None,
         heartbeat_s: float | None = None,
+        deflates: bool = False,
     ) -> Connection:
         """
         Take in a client that was admitted: welcome, then the quotes it subscribes (C-3, P-1).
@@ -248,6 +249,7 @@ class Hub:
             now: The machine's time.
             principal: As given to :meth:`admit`.
             heartbeat_s: Seconds between the heartbeats that the client asked for.
+            deflates: Whether quotes are to be compressed for the client.
 
         """
         self._pass_time(now)
@@ -257,7 +259,9 @@ class Hub:
         if client.connection is not None:
             client.takeovers.append(now)
             self._replace(client.connection, now)
-        connection = Connection(client, self.settings, seconds(heartbeat_s or 0), now)
+        connection = Connection(
+            client, self.settings, seconds(heartbeat_s or 0), now, deflates=deflates
+        )
         client.connection = connection
         self._connections[connection] = None
         self._interest.add(client.subscriptions, connection)
@@ -502,21 +506,26 @@ class Hub:
                 quote.alarm = None
             if not is_open or not (subscribers := subscribers_of(key)):
                 continue
-            frame = text_frame(quote.market_data(time))
+            payload = quote.market_data(time)
+            frame = text_frame(payload)
+            deflated = b""
             for connection in subscribers:
                 outbox = connection.outbox
-                if outbox.slow:
-                    outbox.put_quote(key, frame)
-                    if outbox.overflow:
-                        self._speaker.close(
-                            connection, SLOW_CONSUMER, "slow consumer: too many updates unread"
-                        )
+                if outbox.is_direct:
+                    # As put_quote would: nothing else is done as often.
+                    frames = outbox.frames
+                    if not frames:
+                        dirty[connection] = None
+                    frames.append(frame)
                     continue
-                # As put_quote would: nothing else is done as often.
-                frames = outbox.frames
-                if not frames:
+                if outbox.deflates and not deflated:
+                    deflated = deflated_frame(payload)
+                if outbox.put_quote(key, deflated if outbox.deflates else frame):
                     dirty[connection] = None
-                frames.append(frame)
+                if outbox.overflow:
+                    self._speaker.close(
+                        connection, SLOW_CONSUMER, "slow consumer: too many updates unread"
+                    )
             self.delivered += len(subscribers)
 
     def _send_last_quotes(self, connection: Connection, keys: Iterable[InstrumentKey]) -> None:

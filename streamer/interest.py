@@ -32,10 +32,6 @@ class Interest(Generic[Subscriber]):
         """Return how many instruments have a subscriber."""
         return len(self._subscribers)
 
-    def __contains__(self, key: InstrumentKey) -> bool:
-        """Return whether the feed should send ``key``."""
-        return key in self._subscribers or key in self._lingering
-
     def wanted(self) -> list[InstrumentKey]:
         """Return everything that the feed should send."""
         return [*self._subscribers, *self._lingering]

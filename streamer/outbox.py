@@ -9,6 +9,8 @@ update was asked for. What the outbox cannot hold is told by ``overflow``.
 
 from __future__ import annotations
 
+import zlib
+
 from streamer.odin.tags import InstrumentKey
 
 DEFAULT_MAX_BYTES = 16 * 1024 * 1024
@@ -25,12 +27,31 @@ def text_frame(payload: bytes) -> bytes:
     return (_HEADERS[size] if size < len(_HEADERS) else _header(size)) + payload
 
 
-def _header(size: int) -> bytes:
+def deflated_frame(payload: bytes) -> bytes:
+    """
+    Return ``payload`` as one text frame compressed by itself (RFC 7692).
+
+    Every client that negotiated permessage-deflate can read it, and so can all
+    share it: it needs nothing of the frames before, and no larger a window
+    than the smallest that can be agreed on.
+    """
+    compressor = zlib.compressobj(1, zlib.DEFLATED, -_LEAST_WINDOW_BITS, 7)
+    deflated = compressor.compress(payload) + compressor.flush(zlib.Z_SYNC_FLUSH)
+    deflated = deflated[: -len(_EMPTY_BLOCK)]
+    return _header(len(deflated), b"\xc1") + deflated
+
+
+def _header(size: int, first: bytes = b"\x81") -> bytes:
     if size < 126:
-        return b"\x81" + size.to_bytes(1, "big")
+        return first + size.to_bytes(1, "big")
     if size < 65536:
-        return b"\x81\x7e" + size.to_bytes(2, "big")
-    return b"\x81\x7f" + size.to_bytes(8, "big")
+        return first + b"\x7e" + size.to_bytes(2, "big")
+    return first + b"\x7f" + size.to_bytes(8, "big")
+
+
+_LEAST_WINDOW_BITS = 9
+_EMPTY_BLOCK = b"\x00\x00\xff\xff"
+"""What ends each flush, and is left out on the wire."""
 
 
 _HEADERS = tuple(map(_header, range(1024)))
@@ -45,33 +66,53 @@ class Outbox:
         conflate: Keep only the newest quote of each instrument while slow.
         max_bytes: What may wait while the client is slow. Beyond it
             ``overflow`` is true for good, and nothing more is kept.
+        deflates: The client negotiated permessage-deflate: quotes are to be
+            compressed for it.
 
     """
 
     __slots__ = (
         "_latest",
+        "_slow",
         "conflate",
         "conflated",
+        "deflates",
         "frames",
+        "is_direct",
         "max_bytes",
         "overflow",
         "size",
-        "slow",
     )
 
-    def __init__(self, *, conflate: bool = True, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+    def __init__(
+        self,
+        *,
+        conflate: bool = True,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        deflates: bool = False,
+    ) -> None:
         self.conflate = conflate
         self.max_bytes = max_bytes
+        self.deflates = deflates
         self.slow = False
-        """Set by the owner of the socket while more is written than the client reads."""
         self.overflow = False
         self.conflated = 0
         """How many quotes gave way to newer ones."""
         self.size = 0
         """Bytes that have come to wait since the client became slow."""
         self.frames: list[bytes] = []
-        """What waits. While the client is not slow, frames may be appended without more ado."""
+        """What waits. While ``is_direct`` holds, plain frames may be appended without more ado."""
         self._latest: dict[InstrumentKey, int] = {}
+
+    @property
+    def slow(self) -> bool:
+        """Set by the owner of the socket while more is written than the client reads."""
+        return self._slow
+
+    @slow.setter
+    def slow(self, is_slow: bool) -> None:
+        self._slow = is_slow
+        self.is_direct = not is_slow and not self.deflates
 
     def __bool__(self) -> bool:
         return bool(self.frames)
@@ -80,7 +121,7 @@ class Outbox:
         """Queue a reply or a notice; return whether the outbox was empty before."""
         frames = self.frames
         first = not frames
-        if self.slow and not self._fits(len(frame)):
+        if self._slow and not self._fits(len(frame)):
             return first
         frames.append(frame)
         return first
@@ -89,7 +130,7 @@ class Outbox:
         """Queue a quote of instrument ``key``; return whether the outbox was empty before."""
         frames = self.frames
         first = not frames
-        if self.slow:
+        if self._slow:
             if self.conflate:
                 index = self._latest.get(key)
                 if index is not None:

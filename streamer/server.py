@@ -32,7 +32,7 @@ from streamer.admin import ADMIN_PATHS, Admin
 from streamer.clients import ClientChanges
 from streamer.connection import Connection, Refusal
 from streamer.errors import StoreError
-from streamer.frames import FrameWriter, make_writer
+from streamer.frames import SHARED_DEFLATE, FrameWriter, deflates, make_writer
 from streamer.handshake import (
     STREAM_PATH,
     bearer_token,
@@ -87,6 +87,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
     stall_s: float = 10.0
     close_timeout_s: float = 10.0
     drain_s: float = 5.0
+    compression: bool = False
 
 
 class StreamServer:
@@ -171,6 +172,7 @@ class StreamServer:
         sockets = listen(settings.host, settings.port)
         self.port = port_of(sockets)
         self._writer = await make_writer(self._on_ready)
+        compresses = settings.compression and self._writer.takes_deflated
         for listener in sockets:
             self._servers.append(
                 await serve(
@@ -180,6 +182,7 @@ class StreamServer:
                     create_connection=StreamSocket,
                     backlog=BACKLOG,
                     compression=None,
+                    extensions=[SHARED_DEFLATE] if compresses else None,
                     max_size=settings.max_message_bytes,
                     ping_interval=settings.ping_interval_s,
                     ping_timeout=settings.ping_timeout_s,
@@ -454,6 +457,7 @@ class StreamServer:
             self._now(),
             principal=socket.principal,
             heartbeat_s=opening.heartbeat_s,
+            deflates=deflates(socket),
         )
         link = self._links[connection] = self._by_socket[socket] = Link(connection, socket)
         socket.on_pause = lambda paused: self._on_pause(link, paused)

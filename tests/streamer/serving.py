@@ -150,6 +150,7 @@ class Serving:
         *,
         host: str = "127.0.0.1",
         receive_buffer: int | None = None,
+        compression: str | None = None,
         **options: Any,
     ) -> AsyncIterator[Client]:
         """Connect a client; its welcome is still to be read."""
@@ -165,7 +166,7 @@ class Serving:
         async with connect(
             f"ws://localhost:{self.port}/enhanced-stream?{parameters}",
             sock=plug,
-            compression=None,
+            compression=compression,
             ping_interval=None,
             close_timeout=1,
             **options,

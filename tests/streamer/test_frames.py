@@ -80,7 +80,7 @@ async def test_a_frame_that_does_not_arrive_is_noticed() -> None:
         def send(self, socket: ServerConnection, outbox: Outbox) -> int:
             return super().send(socket, waiting(outbox.take()[: len(text_frame(b"{}"))]))
 
-    with pytest.raises(AssertionError, match="3 of 6"):
+    with pytest.raises(AssertionError, match="3 of 7"):
         await try_writer(Losing(lambda _: None))
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 
-from streamer.outbox import Outbox, text_frame
+from streamer.outbox import Outbox, deflated_frame, text_frame
 from tests.streamer.desk import RELIANCE, SBIN, TCS, messages_in
 
 
@@ -25,6 +26,20 @@ def test_a_frame_is_what_the_library_would_have_sent(size: int) -> None:
     """The prepared frame equals websockets' own unmasked text frame, at every size class."""
     payload = b"x" * size
     assert text_frame(payload) == Frame(Opcode.TEXT, payload).serialize(mask=False)
+
+
+@given(st.binary(max_size=3000), st.integers(9, 15), st.booleans())
+def test_every_client_with_permessage_deflate_reads_a_compressed_frame(
+    payload: bytes, window_bits: int, takeover: bool
+) -> None:
+    """Whatever window was agreed on, and whether it keeps the context of earlier messages."""
+    framed = deflated_frame(payload)
+    head = 2 if framed[1] < 126 else 4
+    assert framed == b"\xc1" + text_frame(framed[head:])[1:]
+    frame = Frame(Opcode.TEXT, framed[head:], fin=True, rsv1=True)
+    reader = PerMessageDeflate(takeover, True, window_bits, 15)
+    for _ in range(2):
+        assert reader.decode(frame).data == payload
 
 
 def test_a_client_that_reads_gets_every_update_in_order() -> None:

@@ -11,6 +11,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+from websockets.frames import Frame
 
 import streamer.frames
 from streamer.access import AccessList, digest_token
@@ -117,6 +119,50 @@ async def test_both_loopback_addresses_answer(tmp_path: Path) -> None:
         for host in ("127.0.0.1", "::1"):
             async with serving.client(host, host=host) as client:
                 assert (await client.next())["type"] == "welcome"
+
+
+# --- compression
+
+
+@pytest.mark.parametrize("window_bits", [None, 9])
+async def test_clients_that_ask_for_it_share_compressed_quotes(
+    tmp_path: Path, window_bits: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever window they ask for; others read the same quotes as they are."""
+    offer = ClientPerMessageDeflateFactory(server_max_window_bits=window_bits)
+    async with Serving(tmp_path, compression=True) as serving:
+        serving.tell_time("10:00")
+        async with (
+            serving.client("thin", extensions=[offer]) as thin,
+            serving.client("thick") as thick,
+        ):
+            [extension] = thin.socket.protocol.extensions
+            decode = extension.decode
+            compressed: list[bool] = []
+
+            def decode_and_note(frame: Frame, **limits: int | None) -> Frame:
+                compressed.append(frame.rsv1)
+                return decode(frame, **limits)
+
+            monkeypatch.setattr(extension, "decode", decode_and_note)
+            for client in (thin, thick):
+                await client.next()
+                await client.subscribe("RELIANCE")
+            serving.server.feed(burst(3))
+            assert await read_quotes(thin, 3) == await read_quotes(thick, 3) == [1, 2, 3]
+            # The reply, which is nobody else's, is as it is.
+            assert compressed[-4:] == [False, True, True, True]
+
+
+async def test_without_the_option_nothing_is_compressed(tmp_path: Path, writer: str) -> None:
+    """Nor with it, where each message is sent alone: who offers it is served without."""
+    compression = writer == "message by message"
+    async with (
+        Serving(tmp_path, compression=compression) as serving,
+        serving.client(compression="deflate") as client,
+    ):
+        assert client.socket.protocol.extensions == []
+        assert (await client.next())["type"] == "welcome"
 
 
 # --- one connection for a client_id
