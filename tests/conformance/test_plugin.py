@@ -161,7 +161,8 @@ def test_wrong_usage_is_told(tmp_path: Path, arguments: tuple[str, ...], said: s
 
 def test_a_server_that_is_not_there_fails_every_case(tmp_path: Path) -> None:
     """And is not waited for again and again."""
-    ended = session(tmp_path, "--odin-url", "ws://127.0.0.1:1", "--odin-case", "SUB-0*")
+    arguments = ("--odin-url", "ws://127.0.0.1:1", "--odin-timeout-scale", "0.1")
+    ended = session(tmp_path, *arguments, "--odin-case", "SUB-0*")
     assert ended.returncode == 1
     assert "The server cannot be reached" in ended.stdout
     assert " passed" not in ended.stdout
