@@ -21,7 +21,6 @@ from simulator.columns import DEPTH_LEVELS, Batch, Int32Array, Int64Array
 from simulator.depth import made_up_levels, made_up_orders
 from simulator.fold import DEPTH_COLUMNS
 from simulator.recording import Recording
-from simulator.texts import touchline_texts
 from streamer.instruments import tick_size
 from streamer.ist import NS_PER_SECOND, ist_date, ist_datetime
 from streamer.odin.messages import (
@@ -125,6 +124,9 @@ class Layout:
         return PackedRows(folded.ts, folded.instrument, folded.figures["ltp"], packed, list(texts))
 
     def _texts(self, folded: Batch, texts_of: Collection[InstrumentKey]) -> Sequence[bytes | None]:
+        # Not at the top: polars takes long to import, and only fast replays need it.
+        from simulator.texts import touchline_texts
+
         wanted = np.array([key in texts_of for key in self.keys], dtype=np.bool_)
         rows = np.flatnonzero(wanted[folded.instrument])
         figures = {name: values[rows] for name, values in folded.figures.items()}

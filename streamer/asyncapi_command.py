@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Final
 
 import click
@@ -29,6 +28,8 @@ def asyncapi(as_yaml: bool) -> None:
 
     A running server gives the same at /asyncapi.json.
     """
+    from importlib.metadata import version
+
     import msgspec
 
     from streamer.asyncapi import document
