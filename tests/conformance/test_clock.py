@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -34,8 +35,14 @@ async def market_open(world: World) -> bool:
 async def body(world: World) -> None:
     """See the market open and closed when it should be, and time go on."""
     expect_equal(await market_open(world), True, of="market_open at noon")
-    await world.to("15:29:59")
-    expect_equal(await market_open(world), True, of="market_open before the close")
+    for _ in range(4):
+        began = time.monotonic()
+        await world.to("15:29:56")
+        is_open = await market_open(world)
+        if time.monotonic() - began < 4:
+            expect_equal(is_open, True, of="market_open before the close")
+            break
+    # Else a busy machine starts no server in four seconds, and the close was past.
     await world.until("15:30:01")
     expect_equal(await market_open(world), False, of="market_open after the close")
 
