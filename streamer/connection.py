@@ -6,7 +6,6 @@ A client is an identity with subscriptions; it outlives its connections.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
@@ -84,7 +83,7 @@ class Client:
         self.subscriptions: dict[InstrumentKey, None] = {}
         self.unlisted: tuple[InstrumentKey, ...] = ()
         """What an earlier list of instruments knew; kept for the day when it is back."""
-        self.takeovers: deque[int] = deque()
+        self.takeovers: list[int] = []
 
     @classmethod
     def from_record(cls, record: ClientRecord, listed: Iterable[InstrumentKey]) -> Client:
@@ -113,8 +112,7 @@ class Client:
 
     def recent_takeovers(self, since: int) -> int:
         """Return how often the client was taken over after ``since``."""
-        while self.takeovers and self.takeovers[0] <= since:
-            self.takeovers.popleft()
+        self.takeovers = [at for at in self.takeovers if at > since]
         return len(self.takeovers)
 
 
