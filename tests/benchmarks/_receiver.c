@@ -17,7 +17,8 @@
  * STILL (-1 for none): this client does not read from "ready" on until a line comes on stdin.
  * NAP_US: how long to rest after each look, so that the next finds more. On a machine with a core
  * for this program it rests without giving the core away: what else runs there would be in the
- * way of the server on the next one. It is busy in the time that is not rest.
+ * way of the server on the next one. It is busy in the time that is not rest. Below 0: so long, and
+ * the core is given away, for servers that need more than one.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -60,7 +61,8 @@ static uint64_t now_ns(void) {
 
 static void rest(uint64_t until, int alone) {
     if (!alone) {
-        usleep(20);
+        uint64_t now = now_ns();
+        usleep(until > now + 20000 ? (until - now) / 1000 : 20);
         return;
     }
     while (now_ns() < until)
@@ -238,7 +240,8 @@ static void write_kept(const char *path, const char *more, int which) {
 int main(int argc, char **argv) {
     if (argc < 5) return 2;
     const char *host = argv[1], *sample = argc > 6 ? argv[6] : "";
-    int port = atoi(argv[2]), nap_us = argc > 8 ? atoi(argv[8]) : 0;
+    int port = atoi(argv[2]), nap_us = argc > 8 ? atoi(argv[8]) : 0, shares = nap_us < 0;
+    nap_us = abs(nap_us);
     clients = atoi(argv[3]);
     if (argc > 7) still = atoi(argv[7]);
     slots = calloc(SLOTS, sizeof *slots);
@@ -292,7 +295,7 @@ int main(int argc, char **argv) {
         parse(c, i, 0);
     }
     struct epoll_event events[1024];
-    int told = 0, alone = sysconf(_SC_NPROCESSORS_ONLN) > 1;
+    int told = 0, alone = !shares && sysconf(_SC_NPROCESSORS_ONLN) > 1;
     uint64_t last_event = now_ns();
     fcntl(0, F_SETFL, O_NONBLOCK);
     while (open_clients) {

@@ -21,7 +21,7 @@ from typing import IO
 import msgspec
 
 from tests.benchmarks._adapter import Config
-from tests.benchmarks._load import BUSIEST, Bench, Figures
+from tests.benchmarks._load import BUSIEST, NAP_US, Bench, Figures
 from tests.benchmarks._machine import peak_bytes
 from tests.benchmarks._streamer import ROOT
 from tests.benchmarks._tape import check, instruments_of, prices_of
@@ -147,6 +147,7 @@ def whole_day(bench: Bench, day: Path) -> Figures:
         peaks = dict.fromkeys(looks, 0)
         command = [
             *bench.receiver(), "127.0.0.1", port, "1", str(folder / "requests"), "", str(sample),
+            "-1", str(-NAP_US),
         ]  # fmt: skip
         with process(command) as receiver:
             assert receiver.stdout is not None

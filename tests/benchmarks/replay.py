@@ -150,10 +150,10 @@ def measure(options: argparse.Namespace) -> Answer:
         answer: Answer = {"two_processes": compare(bench.folder, options.rows, options.rounds)}
         if not options.quick or options.day:
             day = options.day or make_day(bench.folder / "day.parquet", str(INSTRUMENTS))
-            runs = [_replaying.whole_day(bench, day) for _ in range(options.rounds)]
+            runs = [_replaying.whole_day(bench, day) for _ in range(options.long_rounds)]
             answer["day"] = medians(runs)
         if not options.quick:
-            answer["lengths"] = lengths(bench.folder, options.longest, options.rounds)
+            answer["lengths"] = lengths(bench.folder, options.longest, options.long_rounds)
     return {**answer, "goals": goals(answer)}
 
 
@@ -165,7 +165,16 @@ def main(arguments: Sequence[str]) -> int:
     options_parser.add_argument(
         "--longest", type=int, default=10_000_000, help="rows of the longest file (10,000,000)"
     )
+    options_parser.add_argument(
+        "--long-rounds", type=int, help="runs of the day and of long files (as --rounds)"
+    )
     options = options_parser.parse_args(arguments)
+    options.long_rounds = options.long_rounds or options.rounds
     options.rows = options.rows or (100_000 if options.quick else 400_000)
-    told = {"rows": options.rows, "instruments": INSTRUMENTS, "rounds": options.rounds}
+    told = {
+        "rows": options.rows,
+        "instruments": INSTRUMENTS,
+        "rounds": options.rounds,
+        "of the day and of long files": options.long_rounds,
+    }
     return run(options, told, lambda: measure(options), show)
