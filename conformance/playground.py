@@ -49,6 +49,20 @@ class Setting:
     sim_options: Sequence[str] = ()
     """More options of ``odin-sim replay``."""
 
+    def __post_init__(self) -> None:
+        """
+        Refuse what the playground itself could not live with.
+
+        Raises:
+            ValueError: If the server is to ask for access tokens.
+
+        """
+        if any(option.partition("=")[0] == "--tokens" for option in self.options):
+            raise ValueError(
+                "--tokens found; a server without access tokens expected: the connection by which"
+                " the clock sees the server follow has none"
+            )
+
 
 class MarketClock:
     """

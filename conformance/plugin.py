@@ -238,10 +238,17 @@ def _story(run: Run, result: Result) -> str:
 
 @pytest.fixture
 def _odin_playground(request: pytest.FixtureRequest) -> Iterator[Playground]:
+    from dataclasses import fields
+
     from conformance.playground import Playground, Setting
 
     marker = request.node.get_closest_marker("odin")
     given = dict(marker.kwargs) if marker else {}
+    known = [field.name for field in fields(Setting)]
+    wrong = [*map(repr, marker.args if marker else ()), *(set(given) - set(known))]
+    if wrong:
+        expected = ", ".join(known)
+        pytest.fail(f"pytest.mark.odin: {wrong[0]} found; {expected} by name expected", False)
     if given.get("recording") is not None:
         # Beside the test file, as other files of a test; an absolute path stays.
         given["recording"] = request.path.parent / given["recording"]

@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.client import connect as connect_async
 from websockets.sync.client import ClientConnection, connect
 
-from conformance.playground import MarketClock, OdinServer, OdinSim
+from conformance.playground import MarketClock, OdinServer, OdinSim, Setting
 
 ROOT = Path(__file__).parents[2]
 DAY = ROOT / "recordings/day.parquet"
@@ -79,6 +79,12 @@ def test_another_recording_and_options(odin_server: OdinServer) -> None:
         assert ask(socket, "market_status")[0]["type"] == "market_data"
     with pytest.raises(LookupError, match="not on the suite's recording"):
         odin_server.sim.ticks("SBIN", "10:00", "10:01")
+
+
+def test_a_server_that_asks_for_tokens_is_refused() -> None:
+    """The clock could not see it follow."""
+    with pytest.raises(ValueError, match="without access tokens expected"):
+        Setting(options=["--tokens=file"])
 
 
 def test_the_clock_does_not_go_back_by_itself(odin_sim: OdinSim) -> None:

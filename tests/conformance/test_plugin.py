@@ -168,6 +168,19 @@ def test_a_server_that_is_not_there_fails_every_case(tmp_path: Path) -> None:
     assert " passed" not in ended.stdout
 
 
+def test_a_marker_that_means_nothing_is_told(tmp_path: Path) -> None:
+    """Else a test would be on another market than it says."""
+    (tmp_path / "test_own.py").write_text(
+        "import pytest\n\n"
+        "@pytest.mark.odin('10:00')\ndef test_time(odin_sim):\n    pass\n\n"
+        "@pytest.mark.odin(option=[])\ndef test_name(odin_sim):\n    pass\n"
+    )
+    ended = session(tmp_path)
+    assert "2 errors" in ended.stdout
+    assert "pytest.mark.odin: '10:00' found; recording, day, at" in ended.stdout
+    assert "pytest.mark.odin: option found; recording, day, at" in ended.stdout
+
+
 def test_the_example_of_the_page_runs_as_printed(tmp_path: Path) -> None:
     """A client's tests, sync and async: a client developer's first look at the fixtures."""
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
