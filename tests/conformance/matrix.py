@@ -50,6 +50,10 @@ SPOILS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
         ("LIM-420",),
         "An update that waits for the next to overtake it is missing from five that are counted.",
     ),
+    "subscribe-refused-while-closed": (
+        ("MKT-*",),
+        "Who may not subscribe before the open cannot be seen to get data from the open on.",
+    ),
     "exchange-not-stored": (
         ("DAT-900.subscribed",),
         "The share that comes back in place of another brings its data.",
@@ -68,7 +72,7 @@ SPOILS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     ),
 }
 """
-What a variant cannot but fail as well, and why: patterns of cases that have to
+What a variant cannot but fail, or leave open, as well, and why: patterns of cases that have to
 rely on what it breaks.
 """
 
@@ -98,18 +102,26 @@ class Outcome(NamedTuple):
 def outcome(variant: Variant, results: Sequence[Result]) -> Outcome:
     """Tell what the results of a variant say of it."""
     failed = [result.case for result in results if result.verdict is Verdict.FAIL]
-    excused, _ = SPOILS.get(variant.name, ((), ""))
     strays = [
         case.id
         for case in failed
         if case.level is Level.MUST
         and case.chapter != variant.chapter
-        and not any(fnmatch(case.id, pattern) for pattern in excused)
         and not set(case.rules) & set(variant.rules)
+        and not _is_excused(variant, case)
     ]
-    unjudged = (Verdict.ERROR, Verdict.INCONCLUSIVE)
-    odd = [result.case.id for result in results if result.verdict in unjudged]
+    odd = [
+        result.case.id
+        for result in results
+        if result.verdict is Verdict.ERROR
+        or (result.verdict is Verdict.INCONCLUSIVE and not _is_excused(variant, result.case))
+    ]
     return Outcome(variant, tuple(case.id for case in failed), tuple(strays), tuple(odd))
+
+
+def _is_excused(variant: Variant, case: Case) -> bool:
+    patterns, _ = SPOILS.get(variant.name, ((), ""))
+    return any(fnmatch(case.id, pattern) for pattern in patterns)
 
 
 async def judged(variants: Sequence[Variant], cases: Sequence[Case], jobs: int) -> list[Outcome]:
