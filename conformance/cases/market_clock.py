@@ -79,10 +79,9 @@ async def back_after_the_close(world: World, time: str) -> None:
 async def read_while_closed(world: World) -> None:
     """Play on after the close, then ask for a snapshot."""
     stock = world.stocks[0]
-    peer = await world.connect()
-    await subscribed(peer, stock.symbol)
+    await subscribed(await world.connect(), stock.symbol)
     await world.until("15:36:00")
-    reply = await peer.subscribe(stock.symbol, snapshot=True)
+    reply = await (await world.connect()).subscribe(stock.symbol, snapshot=True)
     data = expect_reply(reply, "subscription_response")
     found = data.get("snapshots") if isinstance(data, dict) else None
     expect_that(isinstance(found, list) and found, "a snapshot", found)
