@@ -24,7 +24,7 @@ import msgspec
 
 from streamer.clock import FeedClock
 from streamer.connection import HubSettings
-from streamer.hub import Hub
+from streamer.hub import Hub, UpstreamState
 from streamer.instruments import Instrument, InstrumentTable
 from streamer.loading import trading_calendar
 from streamer.odin.messages import FeedMessage, Logoff
@@ -73,7 +73,7 @@ class Taker:
             user="BENCHMARK",
             key="",
             on_messages=self._take,
-            on_state=lambda state: self.server.upstream(state),
+            on_state=self._note,
             interest=self.hub.interest,
             ticks=True,
             settings=UpstreamSettings(mute_after_s=60),
@@ -93,6 +93,12 @@ class Taker:
         if not config.json:
             self.hub.disconnect(connection, now)
 
+    def _note(self, state: UpstreamState) -> None:
+        self.server.upstream(state)
+        if state != "connected" and self.hub.updates:
+            # The feed is gone; whoever counts rows sees what is missing.
+            self.logged_off.set()
+
     def _take(self, messages: Sequence[FeedMessage]) -> None:
         updates = self.hub.updates
         began = time.perf_counter()
@@ -106,7 +112,7 @@ class Taker:
             if data and self._kept_bytes < KEPT_BYTES:
                 self.kept.append(data)
                 self._kept_bytes += len(data)
-        if messages and isinstance(messages[-1], Logoff):
+        if any(isinstance(each, Logoff) for each in messages):
             self.logged_off.set()
 
 

@@ -52,7 +52,9 @@ asyncio.run(main())
 @contextmanager
 def the_library() -> Iterator[tuple[int, int]]:
     """Run a server of the library alone; return its process and port."""
-    process = subprocess.Popen([sys.executable, "-c", PEER], stdout=subprocess.PIPE, cwd=ROOT)
+    process = subprocess.Popen(
+        [sys.executable, "-c", PEER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT
+    )
     assert process.stdout is not None
     try:
         yield process.pid, int(process.stdout.readline())
