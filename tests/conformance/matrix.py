@@ -54,6 +54,10 @@ SPOILS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
         ("MKT-*",),
         "Who may not subscribe before the open cannot be seen to get data from the open on.",
     ),
+    "clients-dropped-at-close": (
+        ("DAT-340", "DAT-650"),
+        "What the next day brings is seen by clients that stay over the night.",
+    ),
     "exchange-not-stored": (
         ("DAT-900.subscribed",),
         "The share that comes back in place of another brings its data.",
