@@ -184,10 +184,12 @@ class Watch:
         }
         self._lines: dict[Peer, _Line] = {}
         self._clients: dict[str, _Client] = {}
+        self._newest: dict[str, _Line] = {}
+        """Of each client_id the connection that was opened last."""
 
     def opened(self, peer: Peer) -> None:
         """Begin to look at a connection."""
-        self._lines[peer] = _Line()
+        self._newest[peer.client_id] = self._lines[peer] = _Line()
 
     def closed(self, peer: Peer) -> None:
         """Forget a connection."""
@@ -262,6 +264,9 @@ class Watch:
             line.seqs[key] = seq
 
     def _look_at_stock(self, peer: Peer, message: Message) -> None:
+        if peer.client_id and self._newest.get(peer.client_id) is not self._line(peer):
+            # What it is still sent was on its way before the newer one unsubscribed.
+            return
         symbol, exchange = message.get("symbol"), message.get("exchange")
         client = self._client(peer)
         self._look(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -51,6 +52,31 @@ async def breaches(*frames: Any) -> dict[Case, str]:
             assert isinstance(breach.first, Unmet)
             found[watched] = str(breach.first)
     return found
+
+
+async def test_what_was_on_its_way_to_a_connection_that_is_replaced_is_no_breach() -> None:
+    """The newer one has unsubscribed meanwhile; which socket is read first nobody can tell."""
+    unsubscribed, judged = asyncio.Event(), asyncio.Event()
+
+    async def older(socket: ServerConnection) -> None:
+        await socket.send(json.dumps(WELCOME))
+        await unsubscribed.wait()
+        await socket.send(json.dumps(quote()))
+        await judged.wait()
+
+    async def newer(socket: ServerConnection) -> None:
+        for frame in (WELCOME, SUBSCRIBED, quote(), UNSUBSCRIBED):
+            await socket.send(json.dumps(frame))
+        await judged.wait()
+
+    watch = Watch()
+    async with client(older, watch=watch) as first, client(newer, watch=watch) as second:
+        await second.wait_for("subscription_response")
+        await second.wait_for("subscription_response")
+        unsubscribed.set()
+        await first.wait_for("market_data")
+        judged.set()
+    assert watch.breaches[invariants.SUBSCRIBED].first is None
 
 
 async def test_what_is_right_is_no_breach() -> None:
