@@ -72,6 +72,9 @@ class DirectWriter:
 
     def __init__(self, on_ready: Callable[[ServerConnection], None]) -> None:
         self._on_ready = on_ready
+        self._frames: list[bytes] = []
+        self._joined = b""
+        """What the last ``_frames`` make together: clients with the same subscriptions share it."""
 
     def send(self, socket: ServerConnection, outbox: Outbox) -> int:
         """Write at once, unless a fragmented message of the library's is under way."""
@@ -80,10 +83,16 @@ class DirectWriter:
             sending.add_done_callback(lambda _: self._on_ready(socket))
             return 0
         frames = outbox.take()
+        if len(frames) == 1:
+            data = frames[0]
+        else:
+            if frames != self._frames:
+                self._frames, self._joined = frames, b"".join(frames)
+            data = self._joined
         # Behind a close frame nothing may follow.
         if socket.protocol.state is OPEN:
-            socket.transport.write(frames)
-        return len(frames)
+            socket.transport.write(data)
+        return len(data)
 
     async def settle(self, socket: ServerConnection) -> None:
         """Wait for the end of a fragmented message, if there is one."""
@@ -104,7 +113,7 @@ class MessageWriter:
         """Begin to send, unless something is being sent to ``socket``."""
         if socket in self._tasks:
             return 0
-        frames = outbox.take()
+        frames = b"".join(outbox.take())
         if frames:
             self._tasks[socket] = asyncio.create_task(self._send(socket, frames))
         return len(frames)

@@ -155,15 +155,13 @@ class Outbox:
         """Let no later quote take the place of a waiting one: a notice stands between them."""
         self._latest.clear()
 
-    def take(self) -> bytes:
-        """Return all that waits, joined in order, and empty the outbox."""
-        frames = self.frames
-        data = frames[0] if len(frames) == 1 else b"".join(frames)
-        frames.clear()
+    def take(self) -> list[bytes]:
+        """Return all that waits, in order, and empty the outbox."""
+        frames, self.frames = self.frames, []
         if self.size:
             self._latest.clear()
             self.size = 0
-        return data
+        return frames
 
     def _fits(self, size: int) -> bool:
         """Count ``size`` more bytes; past the bound, let go of everything."""

@@ -104,7 +104,7 @@ class Taker:
         began = time.perf_counter()
         cpu = time.process_time()
         self.server.feed(messages)
-        data = self._outbox.take()
+        data = b"".join(self._outbox.take())
         if self.hub.updates != updates:
             if not self.first:
                 self.first, self.cpu = began, cpu

@@ -119,6 +119,7 @@ class Bench:
             command = [
                 *self.receiver(), "127.0.0.1", str(port), str(workload.clients),
                 str(folder / "requests"), told, str(sample), str(still), str(nap_us),
+                str(int(compression is not None)),
             ]  # fmt: skip
             with _process(command, core=1) as receiver:
                 _expect_line(receiver, "ready")

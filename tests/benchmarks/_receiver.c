@@ -1,7 +1,7 @@
 /*
  * Many WebSocket clients in one thread, so cheap that they are not what is measured.
  *
- *     receiver HOST PORT CLIENTS REQUESTS [STAMPS [SAMPLE [STILL [NAP_US]]]]
+ *     receiver HOST PORT CLIENTS REQUESTS [STAMPS [SAMPLE [STILL [NAP_US [DEFLATE]]]]]
  *
  * Client i connects as bench-i and sends line i of the file REQUESTS (the last line, where there
  * are fewer). "ready" is printed once each has been answered. Then all messages of type
@@ -19,6 +19,8 @@
  * for this program it rests without giving the core away: what else runs there would be in the
  * way of the server on the next one. It is busy in the time that is not rest. Below 0: so long, and
  * the core is given away, for servers that need more than one.
+ * DEFLATE (0 for no): all clients but client 0 offer permessage-deflate. Compressed messages are
+ * counted and not looked into; the first one may be the answer to the request.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -166,6 +168,18 @@ static void message(struct client *c, int index, const char *payload, size_t siz
     if (index == 0 || index == still) keep(index == still, payload, size);
 }
 
+static void compressed(struct client *c, size_t size, uint64_t at) {
+    if (!c->answered) {
+        c->answered = 1;
+        answered++;
+        return;
+    }
+    if (!first_ns) first_ns = at, first_busy_ns = busy_ns;
+    c->count++;
+    received++;
+    bytes += size;
+}
+
 static void hang_up(struct client *c) {
     if (c->open) close(c->fd), c->open = 0, open_clients--;
 }
@@ -192,6 +206,7 @@ static void parse(struct client *c, int index, uint64_t at) {
         }
         if (c->have - start < width + size) break;
         if (f[0] == 0x81) message(c, index, (const char *)f + width, size, at);
+        else if (f[0] == 0xc1) compressed(c, size, at);
         else if (f[0] == 0x89) send_frame(c->fd, 10, (const char *)f + width, size);
         else if (f[0] == 0x88) {
             send_frame(c->fd, 8, (const char *)f + width, size);
@@ -243,6 +258,7 @@ int main(int argc, char **argv) {
     int port = atoi(argv[2]), nap_us = argc > 8 ? atoi(argv[8]) : 0, shares = nap_us < 0;
     nap_us = abs(nap_us);
     clients = atoi(argv[3]);
+    int deflate = argc > 9 && atoi(argv[9]);
     if (argc > 7) still = atoi(argv[7]);
     slots = calloc(SLOTS, sizeof *slots);
     if (argc > 5 && *argv[5]) {
@@ -277,7 +293,8 @@ int main(int argc, char **argv) {
         int size = snprintf(text, sizeof text,
             "GET /enhanced-stream?client_id=bench-%d HTTP/1.1\r\nHost: %s:%d\r\nUpgrade: websocket\r\n"
             "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            "Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n", i, host, port);
+            "Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n%s\r\n", i, host, port,
+            deflate && i ? "Sec-WebSocket-Extensions: permessage-deflate\r\n" : "");
         if (send(c->fd, text, size, 0) != size) fail("send");
         while (!c->upgraded) {
             ssize_t n = recv(c->fd, c->buffer + c->have, ROOM - c->have, 0);

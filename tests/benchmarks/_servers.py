@@ -134,7 +134,9 @@ async def product(config: Config) -> None:
         store = ClientStore.open(Path(folder) / "sessions.db")
         server = StreamServer(
             hub,
-            ServerSettings(host="127.0.0.1", port=0, stall_s=60),
+            ServerSettings(
+                host="127.0.0.1", port=0, stall_s=60, compression=config.compression is not None
+            ),
             save=store.save,
             change_interest=lambda new, gone: None,
         )

@@ -143,7 +143,7 @@ def write_heads(path: Path, count: int) -> int:
     lines = []
     for number in range(count):
         hub.feed([touchline(number, 1)], 0)
-        frame = connection.outbox.take()
+        frame = b"".join(connection.outbox.take())
         head, mark, _ = frame[frame.index(b"{") :].rpartition(b'"seq":')
         lines.append(head + mark)
     path.write_bytes(b"\n".join(lines) + b"\n")

@@ -164,7 +164,7 @@ class HubMachine(RuleBasedStateMachine):
         """Let a client read all that waits for it, which the hub must have told of."""
         assert not connection.outbox or connection in self.dirty
         self.dirty.discard(connection)
-        peer.read([gist(message) for message in messages_in(connection.outbox.take())])
+        peer.read([gist(message) for message in messages_in(b"".join(connection.outbox.take()))])
 
     def name(self, who: int) -> str:
         """Return one of the names that are in use."""

@@ -143,7 +143,7 @@ class Desk:
 
     def read(self, connection: Connection) -> list[Message]:
         """Return and empty what waits for a client."""
-        return messages_in(connection.outbox.take())
+        return messages_in(b"".join(connection.outbox.take()))
 
     def send(self, connection: Connection, request: object) -> None:
         """Send a request: text and bytes as they are, anything else as JSON."""

@@ -78,10 +78,29 @@ async def test_a_frame_that_does_not_arrive_is_noticed() -> None:
 
     class Losing(DirectWriter):
         def send(self, socket: ServerConnection, outbox: Outbox) -> int:
-            return super().send(socket, waiting(outbox.take()[: len(text_frame(b"{}"))]))
+            return super().send(socket, waiting(outbox.take()[0]))
 
     with pytest.raises(AssertionError, match="3 of 7"):
         await try_writer(Losing(lambda _: None))
+
+
+async def test_what_clients_have_in_common_is_joined_once() -> None:
+    """Each gets its own frames all the same, alike or not, one or several or none."""
+    writer = DirectWriter(lambda _: None)
+    one, two, three = (text_frame(payload) for payload in (b"1", b"2", b"3"))
+    everyone = [[one, two], [one, two], [], [one], [one, three], [one, two, three], [one, two]]
+    meant = iter(everyone)
+
+    async def send(socket: ServerConnection) -> None:
+        frames = next(meant)
+        assert writer.send(socket, waiting(*frames)) == len(b"".join(frames))
+
+    async with serve(send, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        for frames in everyone:
+            async with connect(f"ws://127.0.0.1:{port}") as client:
+                arrived = [str(message).encode() async for message in client]
+            assert arrived == split_frames(b"".join(frames))
 
 
 @both

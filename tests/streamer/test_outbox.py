@@ -18,7 +18,7 @@ def frame(number: int) -> bytes:
 
 def numbers(outbox: Outbox) -> list[object]:
     """Return what waits, read back."""
-    return list(messages_in(outbox.take()))
+    return list(messages_in(b"".join(outbox.take())))
 
 
 @given(st.sampled_from([0, 1, 125, 126, 127, 65535, 65536, 70000]))
@@ -115,7 +115,7 @@ def test_the_size_is_what_waits(
         else:
             outbox.put_quote(key, frame(number))
     size = outbox.size
-    data = outbox.take()
+    data = b"".join(outbox.take())
     assert len(data) == size
     replies = [number for key, number in puts if key is None]
     found = messages_in(data)
