@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from simulator.faults import CATALOGUE
-from tests.simulator.browser_page import open_page
+from tests.simulator.browser_page import Page, open_page
 from tests.simulator.tapes import counted_rows, write_tape
 from tests.simulator.test_replay_run import replaying
 
@@ -31,13 +33,21 @@ SLIDE = """{
 }"""
 
 
+@asynccontextmanager
+async def open_console(url: str) -> AsyncIterator[Page]:
+    """Open the console in a browser; it hears of all that happens from now on."""
+    async with open_page(url) as page:
+        await page.until("events.readyState === EventSource.OPEN")
+        yield page
+
+
 async def test_the_replay_is_shown_and_controlled(tmp_path: Path) -> None:
     """The clock, play and pause, a step, the timeline, the speed; the instruments and events."""
     tape = write_tape(tmp_path / "tape.parquet", counted_rows(1000))
     options = ("--feed-only", "--start-on", "first-client", "--from", "start", "--hold")
     async with replaying(tape, *options) as sim:
         url = (await sim.until(r"Console\s+(http://\S+/)"))[1]
-        async with open_page(url) as page:
+        async with open_console(url) as page:
             await page.until(f"{text('clock')} === '09:15:00' && {text('state')} === 'waiting'")
             await page.until("document.querySelectorAll('#bars rect').length === 1")
             await page.until("document.querySelectorAll('#market tr').length === 2")
@@ -90,7 +100,7 @@ async def test_faults_are_switched(tmp_path: Path) -> None:
     options = ("--feed-only", "--start-on", "first-client", "--from", "start")
     async with replaying(tape, *options, "--fault", "reset@09:15:09") as sim:
         url = (await sim.until(r"Console\s+(http://\S+/)"))[1]
-        async with open_page(url) as page:
+        async with open_console(url) as page:
             await page.until(f"document.querySelectorAll('#fault option').length === {COUNT}")
             await page.until(f"{RUNNING} === 'to comeresetat 09:15:09Remove'")
             await page.value(CHOOSE % "drip")
@@ -124,7 +134,7 @@ async def test_it_fits_every_window_and_taste(tmp_path: Path) -> None:
     tape = write_tape(tmp_path / "tape.parquet", counted_rows(1000))
     async with replaying(tape, "--feed-only", "--start-on", "first-client") as sim:
         url = (await sim.until(r"Console\s+(http://\S+/)"))[1]
-        async with open_page(url) as page:
+        async with open_console(url) as page:
             papers = set()
             for width, height in ((1280, 800), (390, 844)):
                 for scheme in ("light", "dark"):
