@@ -194,6 +194,8 @@ class Answers:
         if delivery != client.delivery:
             client.delivery = delivery
             connection.outbox.conflate = not self._settings.lossless and delivery == "latest"
+            # Else a later quote takes a place from before, ahead of those that were all to be sent.
+            connection.outbox.seal()
             self._register.changed(client)
 
     def _unsubscribe(

@@ -329,6 +329,18 @@ def test_m5_delivery_all_is_a_bounded_queue(desk: Desk) -> None:
     assert desk.saved["all"].delivery == "all"
 
 
+def test_m3_a_change_of_delivery_puts_no_quote_before_an_older_one(desk: Desk) -> None:
+    """M-3, M-5: what a slow client was to get in full stays in order when it wants the newest."""
+    connection = desk.connect()
+    desk.subscribe(connection, "RELIANCE")
+    connection.outbox.slow = True
+    for ltp, delivery in enumerate(("latest", "all", "latest", "latest"), 1):
+        request = {"action": "subscribe", "stocks": ["RELIANCE"], "delivery": delivery}
+        desk.send(connection, request)
+        desk.feed(touchline(ltp=ltp, lut=TEN))
+    assert [m["seq"] for m in desk.read(connection) if m["type"] == "market_data"] == [1, 2, 4]
+
+
 def test_m5_delivery_outlives_a_reconnect(desk: Desk) -> None:
     """M-5, P-1: who asked for every update gets every update again."""
     connection = desk.connect()
