@@ -6,7 +6,7 @@ A client is an identity with subscriptions; it outlives its connections.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
@@ -80,18 +80,21 @@ class Client:
         self.last_seen = now
         self.delivery: Delivery = "latest"
         self.connection: Connection | None = None
-        self.subscriptions: dict[InstrumentKey, None] = {}
+        self.subscriptions: tuple[InstrumentKey, ...] = ()
+        """No instrument twice. A tuple, because most clients are many and change little."""
         self.unlisted: tuple[InstrumentKey, ...] = ()
         """What an earlier list of instruments knew; kept for the day when it is back."""
         self.takeovers: list[int] = []
 
     @classmethod
-    def from_record(cls, record: ClientRecord, listed: Iterable[InstrumentKey]) -> Client:
+    def from_record(cls, record: ClientRecord, listed: tuple[InstrumentKey, ...]) -> Client:
         """Return the client of ``record``, of whose instruments ``listed`` are known now."""
         client = cls(record.client_id, record.principal, record.made_up, record.last_seen)
         client.delivery = record.delivery
-        client.subscriptions = dict.fromkeys(listed)
-        client.unlisted = tuple(k for k in record.instruments if k not in client.subscriptions)
+        client.subscriptions = listed
+        if len(listed) < len(record.instruments):
+            known = set(listed)
+            client.unlisted = tuple(key for key in record.instruments if key not in known)
         return client
 
     def record(self) -> ClientRecord:

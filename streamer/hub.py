@@ -88,7 +88,7 @@ class Hub:
         """``market_data`` messages handed to outboxes since the start."""
         self._register = Register(
             records,
-            is_listed=lambda key: instruments.get(key) is not None,
+            listed=instruments.listed,
             settings=self.settings,
             now=now,
         )

@@ -11,7 +11,7 @@ this module's business, save the step in which they move (:func:`tick_size`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Literal
 
@@ -78,6 +78,23 @@ class Instrument(msgspec.Struct, frozen=True):
         return f"{self.symbol} ({self.exchange})"
 
 
+class Meaning(msgspec.Struct, frozen=True, gc=False):
+    """
+    What a word for a stock means.
+
+    Args:
+        instrument: Which it is.
+        key: The instrument's identity: the same object for all of its words, so that who
+            subscribes it need not keep one of its own.
+        name: How replies name it when it was asked for by that word (rule S-1).
+
+    """
+
+    instrument: Instrument
+    key: InstrumentKey
+    name: str
+
+
 class Alias(msgspec.Struct, frozen=True):
     """
     Another word for an instrument: a wrong token in wide use, or a customary name.
@@ -111,9 +128,11 @@ class InstrumentTable:
     def __init__(self, instruments: Iterable[Instrument], aliases: Iterable[Alias] = ()) -> None:
         self.aliases = tuple(aliases)
         """Every alias that the table was given."""
-        self._by_key: dict[InstrumentKey, Instrument] = {}
+        self._by_key: dict[InstrumentKey, Meaning] = {}
+        """Each as its bare symbol means it."""
         for instrument in instruments:
-            self._by_key[instrument.key] = instrument
+            key = instrument.key
+            self._by_key[key] = Meaning(instrument, key, instrument.symbol)
         # One dictionary for every spelling, so that a symbol is found as fast as a token.
         self._by_text = _index(self._by_key.values())
         meant, shadowed = _read_aliases(self.aliases, self._by_text)
@@ -143,42 +162,74 @@ class InstrumentTable:
         an exchange NSE goes first, then BSE. Any text is allowed and none
         raises.
         """
+        found = self.mean(stock)
+        return None if found is None else found.instrument
+
+    def mean(self, stock: str) -> Meaning | None:
+        """Return what ``stock`` means, as :meth:`resolve` does, with the name that replies use."""
         found = self._by_text.get(stock)
         if found is None:
             found = self._by_text.get(_normalised(stock))
         return found
 
+    def mean_as_spelt(self, stocks: Sequence[object]) -> list[Meaning | None]:
+        """
+        Return what each of ``stocks`` means, of any types, thousands at a time.
+
+        None stands for what is no text, means nothing, or is not spelt as the
+        exchange spells it; :meth:`mean` says which.
+        """
+        try:
+            return list(map(self._by_text.get, stocks))  # type: ignore[arg-type]
+        except TypeError:
+            # A list or an object among them, which no dictionary can have.
+            return [self._by_text.get(each) if type(each) is str else None for each in stocks]
+
     def get(self, key: InstrumentKey) -> Instrument | None:
         """Return the instrument of this segment and token; None if there is none."""
-        return self._by_key.get(key)
+        found = self._by_key.get(key)
+        return None if found is None else found.instrument
+
+    def get_all(self, keys: Iterable[InstrumentKey]) -> list[Instrument]:
+        """Return the instruments of these identities, without those that are not listed."""
+        return [each.instrument for each in map(self._by_key.get, keys) if each is not None]
+
+    def listed(self, keys: Iterable[InstrumentKey]) -> tuple[InstrumentKey, ...]:
+        """Return those of ``keys`` that are listed, each once and as the table's own object."""
+        return tuple({each.key: None for each in map(self._by_key.get, keys) if each is not None})
 
     def __iter__(self) -> Iterator[Instrument]:
-        return iter(self._by_key.values())
+        return (each.instrument for each in self._by_key.values())
 
     def __len__(self) -> int:
         return len(self._by_key)
 
 
-def _index(instruments: Iterable[Instrument]) -> dict[str, Instrument]:
+def _index(meanings: Iterable[Meaning]) -> dict[str, Meaning]:
     """Return what each spelling means, the spellings in capitals and without spare blanks."""
-    least_preferred_first = sorted(instruments, key=_preference)
-    texts: dict[str, Instrument] = {}
+    least_preferred_first = [(each, _labelled(each)) for each in sorted(meanings, key=_preference)]
+    texts: dict[str, Meaning] = {}
     # What is written later wins. A number is a token before it is a symbol, and
     # a whole symbol goes before a symbol with its series: BAJAJ-AUTO is no
     # BAJAJ of series AUTO.
     for spell in (_with_series, _with_symbol, _with_token):
-        for instrument in least_preferred_first:
-            text = spell(instrument)
-            texts[text] = instrument
-            texts[f"{instrument.exchange}:{text}"] = instrument
+        for bare, labelled in least_preferred_first:
+            text = spell(bare.instrument)
+            texts[text] = labelled if text.isdigit() else bare
+            texts[f"{bare.instrument.exchange}:{text}"] = labelled
     return texts
 
 
+def _labelled(meaning: Meaning) -> Meaning:
+    """Return what an instrument's words mean that are a number or have an exchange."""
+    return Meaning(meaning.instrument, meaning.key, meaning.instrument.label)
+
+
 def _read_aliases(
-    aliases: Iterable[Alias], real: Mapping[str, Instrument]
-) -> tuple[dict[str, Instrument], list[Alias]]:
+    aliases: Iterable[Alias], real: Mapping[str, Meaning]
+) -> tuple[dict[str, Meaning], list[Alias]]:
     """Return what the aliases mean beside the ``real`` spellings, and those that gave way."""
-    meant: dict[str, Instrument] = {}
+    meant: dict[str, Meaning] = {}
     shadowed = []
     for alias in sorted(aliases, key=lambda alias: alias.exchange != "NSE"):
         target = real.get(f"{alias.exchange}:{alias.stands_for.upper()}")
@@ -186,16 +237,20 @@ def _read_aliases(
             continue
         word = alias.alias.upper()
         spellings = (word, f"{alias.exchange}:{word}")
-        if any(real.get(spelling, target) is not target for spelling in spellings):
+        if any(real.get(spelling, target).key != target.key for spelling in spellings):
             shadowed.append(alias)
             continue
-        for spelling in spellings:
-            meant.setdefault(spelling, target)
+        bare = Meaning(target.instrument, target.key, target.instrument.symbol)
+        for spelling, meaning in zip(
+            spellings, (target if word.isdigit() else bare, target), strict=True
+        ):
+            meant.setdefault(spelling, meaning)
     return meant, shadowed
 
 
-def _preference(instrument: Instrument) -> tuple[bool, int]:
+def _preference(meaning: Meaning) -> tuple[bool, int]:
     """Return a key that sorts the instrument meant by a bare symbol or token to the end."""
+    instrument = meaning.instrument
     rank = _SERIES_RANK.get(instrument.series, -len(_SERIES_ORDER))
     return (instrument.exchange == "NSE", rank)
 

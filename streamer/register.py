@@ -30,7 +30,7 @@ class Register:
     Args:
         records: The clients of earlier processes; those that have expired are
             forgotten at once.
-        is_listed: Whether an instrument can be subscribed now.
+        listed: Returns those of some instruments that can be subscribed now.
         settings: For how long a client is kept.
         now: The machine's time.
 
@@ -40,7 +40,7 @@ class Register:
         self,
         records: Iterable[ClientRecord],
         *,
-        is_listed: Callable[[InstrumentKey], bool],
+        listed: Callable[[Iterable[InstrumentKey]], tuple[InstrumentKey, ...]],
         settings: HubSettings,
         now: int,
     ) -> None:
@@ -51,8 +51,8 @@ class Register:
         self.next_look = now + seconds(HOUSEKEEPING_S)
         """When :meth:`look_after` is due, by the machine's time."""
         for record in records:
-            listed = filter(is_listed, record.instruments)
-            self._clients[record.client_id] = Client.from_record(record, listed)
+            known = listed(record.instruments)
+            self._clients[record.client_id] = Client.from_record(record, known)
         for client_id in list(self._clients):
             self._look_after(client_id, now)
 
@@ -112,9 +112,8 @@ class Register:
             found = [key for key in client.unlisted if key in come]
             if lost or found:
                 client.unlisted = (*(key for key in client.unlisted if key not in come), *lost)
-                for key in lost:
-                    del client.subscriptions[key]
-                client.subscriptions.update(dict.fromkeys(found))
+                kept = [key for key in client.subscriptions if key not in gone]
+                client.subscriptions = (*kept, *found)
                 affected.append((client, found, lost))
         return affected
 

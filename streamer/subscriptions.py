@@ -7,12 +7,12 @@ outcome, which the hub turns into a reply.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import msgspec
 
 from streamer.connection import Client
-from streamer.instruments import Instrument, InstrumentTable
+from streamer.instruments import Instrument, InstrumentTable, Meaning
 from streamer.odin.tags import InstrumentKey
 from streamer.protocol import failed_text, stock_text
 
@@ -55,60 +55,72 @@ def subscribe(
         limit: How many subscriptions a client may have.
 
     """
-    outcome = Outcome()
-    named, changed, subscriptions = outcome.named, outcome.changed, client.subscriptions
-    for item in stocks:
-        instrument, name = resolve(item, instruments)
-        if instrument is None:
-            outcome.failed.append(failed_text(item))
-            continue
-        outcome.is_known = True
-        key = (instrument.segment, instrument.token)
-        if key not in subscriptions:
-            if len(subscriptions) >= limit:
-                outcome.is_over = True
-                outcome.failed.append(failed_text(item))
-                continue
-            subscriptions[key] = None
-            changed.append(key)
-        named.setdefault(key, name)
+    meanings = mean(stocks, instruments)
+    named = _names(meanings)
+    before = set(client.subscriptions)
+    changed = [key for key in named if key not in before] if before else list(named)
+    room = max(0, limit - len(before))
+    outcome = Outcome(named=named, changed=changed, is_known=bool(named))
+    if len(changed) > room:
+        outcome.is_over = True
+        for key in changed[room:]:
+            del named[key]
+        del changed[room:]
+    if outcome.is_over or not all(meanings):
+        outcome.failed = _failed(stocks, meanings, named)
+    client.subscriptions += tuple(changed)
     return outcome
 
 
 def unsubscribe(client: Client, stocks: Sequence[object], instruments: InstrumentTable) -> Outcome:
     """Take ``stocks`` out of what ``client`` subscribes; ``["*"]`` is everything (rule R-8)."""
-    outcome = Outcome(is_known=True)
     if tuple(stocks) == EVERYTHING:
-        outcome.named = {found.key: found.symbol for found in subscribed(client, instruments)}
+        found = subscribed(client, instruments)
+        outcome = Outcome(named={each.key: each.symbol for each in found}, is_known=True)
         # Else what no list knows today would be back on another day (rule P-3).
         client.unlisted = ()
     else:
-        for item in stocks:
-            instrument, name = resolve(item, instruments)
-            if instrument is None or instrument.key not in client.subscriptions:
-                outcome.failed.append(failed_text(item))
-            else:
-                outcome.named.setdefault(instrument.key, name)
+        meanings = mean(stocks, instruments)
+        before = set(client.subscriptions)
+        named = {key: name for key, name in _names(meanings).items() if key in before}
+        outcome = Outcome(named=named, failed=_failed(stocks, meanings, named), is_known=True)
     outcome.changed = list(outcome.named)
-    for key in outcome.changed:
-        del client.subscriptions[key]
+    client.subscriptions = tuple([key for key in client.subscriptions if key not in outcome.named])
     return outcome
 
 
 def subscribed(client: Client, instruments: InstrumentTable) -> list[Instrument]:
     """Return what ``client`` subscribes, oldest first."""
-    found = map(instruments.get, client.subscriptions)
-    return [instrument for instrument in found if instrument is not None]
+    return instruments.get_all(client.subscriptions)
 
 
-def resolve(item: object, instruments: InstrumentTable) -> tuple[Instrument | None, str]:
-    """Return the instrument that ``item`` names, and how the reply names it (rules R-2, S-1)."""
-    text = item if type(item) is str else stock_text(item)
-    instrument = None if text is None else instruments.resolve(text)
-    if text is None or instrument is None:
-        return None, ""
-    if text == instrument.symbol and not text.isdigit():
-        return instrument, text
-    if ":" in text or text.strip().isdigit():
-        return instrument, f"{instrument.symbol} ({instrument.exchange})"
-    return instrument, instrument.symbol
+def mean(stocks: Sequence[object], instruments: InstrumentTable) -> list[Meaning | None]:
+    """Return what each item of a request means; None for what means nothing (rules R-2, R-4)."""
+    meanings = instruments.mean_as_spelt(stocks)
+    if not all(meanings):
+        for index, meaning in enumerate(meanings):
+            if meaning is None and (text := stock_text(stocks[index])) is not None:
+                meanings[index] = instruments.mean(text)
+    return meanings
+
+
+def _names(meanings: Sequence[Meaning | None]) -> dict[InstrumentKey, str]:
+    """Return each instrument once, by the first name that was given to it (rule S-3)."""
+    known = [each for each in meanings if each is not None]
+    names = {each.key: each.name for each in known}
+    if len(names) < len(known):
+        names.clear()
+        for each in known:
+            names.setdefault(each.key, each.name)
+    return names
+
+
+def _failed(
+    stocks: Sequence[object], meanings: Sequence[Meaning | None], named: Container[InstrumentKey]
+) -> list[str]:
+    """Return the items that mean nothing, or nothing that is ``named`` (rule S-2)."""
+    return [
+        failed_text(item)
+        for item, meaning in zip(stocks, meanings, strict=True)
+        if meaning is None or meaning.key not in named
+    ]

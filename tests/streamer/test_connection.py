@@ -10,8 +10,8 @@ from tests.streamer.desk import SBIN, SECOND, TCS
 def test_a_record_survives_a_list_that_knows_less() -> None:
     """What is not listed now is kept behind what is."""
     record = ClientRecord("c", (SBIN, TCS), 5, "all", "alice", True)
-    client = Client.from_record(record, [TCS])
-    assert list(client.subscriptions) == [TCS]
+    client = Client.from_record(record, (TCS,))
+    assert client.subscriptions == (TCS,)
     assert client.is_worth_keeping
     assert client.record() == ClientRecord("c", (TCS, SBIN), 5, "all", "alice", True)
 

@@ -13,7 +13,7 @@ SETTINGS = HubSettings(session_ttl_s=2 * 86_400.0, made_up_ttl_s=86_400.0)
 
 def register(*records: ClientRecord, now: int = 0) -> Register:
     """Return a register that lists every instrument."""
-    return Register(records, is_listed=lambda key: True, settings=SETTINGS, now=now)
+    return Register(records, listed=tuple, settings=SETTINGS, now=now)
 
 
 def test_a_client_with_nothing_to_restore_is_forgotten_when_it_leaves() -> None:
@@ -30,7 +30,7 @@ def test_a_client_that_leaves_is_written_down_with_its_last_sight() -> None:
     """P-5: its time begins when it goes."""
     found = register()
     client = found.enter("app", None, False, 0)
-    client.subscriptions[SBIN] = None
+    client.subscriptions = (SBIN,)
     found.leave(client, 7)
     assert found.take_changes() == ClientChanges((ClientRecord("app", (SBIN,), 7),))
     assert found.get("app") is client
@@ -40,7 +40,7 @@ def test_an_emptied_client_is_removed_from_the_disk() -> None:
     """P-3: what was unsubscribed does not come back."""
     found = register(ClientRecord("app", (SBIN,), 0))
     client = found.enter("app", None, False, 0)
-    client.subscriptions.clear()
+    client.subscriptions = ()
     found.changed(client)
     assert found.take_changes() == ClientChanges(removed=("app",))
 
@@ -49,10 +49,10 @@ def test_failed_changes_come_again_as_they_are_then() -> None:
     """A later state takes the place of the one that could not be saved."""
     found = register()
     client = found.enter("app", None, False, 0)
-    client.subscriptions[SBIN] = None
+    client.subscriptions = (SBIN,)
     found.changed(client)
     failed = found.take_changes()
-    client.subscriptions[TCS] = None
+    client.subscriptions = (SBIN, TCS)
     found.changes_failed(failed)
     assert [record.instruments for record in found.take_changes().saved] == [(SBIN, TCS)]
 
