@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.interest import Interest
-from tests.streamer.desk import RELIANCE, SBIN, TCS
+from tests.streamer.desk import SBIN, TCS
 
 
 def test_the_first_subscriber_asks_the_feed_and_the_last_one_ends_it() -> None:
@@ -63,31 +63,74 @@ def test_interest_without_a_subscriber_lingers_too() -> None:
     assert interest.wanted() == [TCS]
 
 
-KEYS = st.sampled_from([SBIN, TCS, RELIANCE])
+KEYS = st.lists(st.sampled_from([(1, number) for number in range(6)]), unique=True)
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["add", "remove", "linger", "look"]), KEYS, st.sampled_from("ab"))
+    st.tuples(
+        st.sampled_from(["add", "remove", "lose", "linger", "look"]), KEYS, st.sampled_from("abc")
+    )
 )
 
 
+class Plain:
+    """What interest is, instrument by instrument."""
+
+    def __init__(self) -> None:
+        self.subscribers: dict[tuple[int, int], dict[str, None]] = {}
+        self.lingering: dict[tuple[int, int], int] = {}
+
+    def step(self, what: str, key: tuple[int, int], who: str, until: int) -> None:
+        """Do one thing to one instrument."""
+        if what == "add":
+            self.subscribers.setdefault(key, {})[who] = None
+            self.lingering.pop(key, None)
+        elif what == "linger":
+            if key not in self.subscribers:
+                self.lingering.pop(key, None)
+                self.lingering[key] = until
+        elif who in self.subscribers.get(key, {}):
+            del self.subscribers[key][who]
+            if not self.subscribers[key]:
+                del self.subscribers[key]
+                if what == "lose":
+                    self.lingering[key] = until
+
+    def pass_time(self, now: int) -> None:
+        """Let go of what has lingered long enough."""
+        self.lingering = {key: until for key, until in self.lingering.items() if until > now}
+
+
 @given(STEPS)
-def test_the_told_differences_add_up_to_what_is_wanted(
-    steps: list[tuple[str, tuple[int, int], str]],
+def test_groups_of_subscribers_are_what_each_instrument_would_have_alone(
+    steps: list[tuple[str, list[tuple[int, int]], str]],
 ) -> None:
-    """Whatever happens in between, the sum of all differences is the present interest."""
+    """Against a plain dictionary; the sum of all differences is the present interest."""
     interest: Interest[str] = Interest()
+    plain = Plain()
     told: set[tuple[int, int]] = set()
-    for now, (step, key, who) in enumerate(steps):
+    for now, (step, keys, who) in enumerate(steps):
         match step:
             case "add":
-                interest.add([key], who)
+                interest.add(keys, who)
             case "remove":
-                interest.remove([key], who)
+                interest.remove(keys, who)
+            case "lose":
+                interest.remove(keys, who, linger_until=now + 3)
             case "linger":
-                interest.remove([key], who, linger_until=now + 3)
+                for key in keys:
+                    interest.linger(key, now + 3)
+        if step != "look":
+            for key in keys:
+                plain.step(step, key, who, now + 3)
         interest.pass_time(now)
-        added, removed = interest.take_difference()
-        assert not told & set(added)
-        assert told >= set(removed)
-        told = (told | set(added)) - set(removed)
-        assert told == set(interest.wanted())
-        assert len(interest.wanted()) == len(told)
+        plain.pass_time(now)
+        for key in ((1, number) for number in range(6)):
+            assert list(interest.subscribers(key)) == list(plain.subscribers.get(key, ()))
+        assert len(interest) == len(plain.subscribers)
+        assert interest.wanted() == [*plain.subscribers, *plain.lingering]
+        assert interest.next_deadline() == next(iter(plain.lingering.values()), None)
+        if step == "look":
+            added, removed = interest.take_difference()
+            assert not told & set(added)
+            assert told >= set(removed)
+            told = (told | set(added)) - set(removed)
+            assert told == set(interest.wanted())
