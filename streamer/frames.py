@@ -2,18 +2,22 @@
 How prepared frames reach a WebSocket: the one place that knows how ``websockets`` works inside.
 
 The hub builds each frame once and the server joins all that wait for a client.
-:class:`DirectWriter` hands such bytes to the connection's transport. The
-library keeps the handshake, pings, the closing handshake and all that comes
-in; both write to one transport from one thread, so their frames follow each
-other whole. That the installed library allows it is tried once, at start, by
-:func:`make_writer`; where it does not, :class:`MessageWriter` sends message by
-message through the library's public interface.
+:class:`DirectWriter` hands such bytes to the system, or to the connection's
+transport while something waits there. The library keeps the handshake, pings,
+the closing handshake and all that comes in; both write from one thread, so
+their frames follow each other whole. Whether the library is in the middle of
+something is looked at after each of its own writes, which is seldom, and not
+before each of ours: with hundreds of clients most of what a look takes is
+waiting for memory. That the installed library allows it is tried once, at
+start, by :func:`make_writer`; where it does not, :class:`MessageWriter` sends
+message by message through the library's public interface.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -41,17 +45,79 @@ SHARED_DEFLATE: Final = ServerPerMessageDeflateFactory(
 """How permessage-deflate is negotiated so that all clients can share a compressed frame."""
 
 
+class WiredConnection(ServerConnection):
+    """A connection of the library whose wire is told whenever the library may have written."""
+
+    wire: Wire | None = None
+
+    def send_data(self) -> None:
+        """Write what the library has to say: everything that it writes comes by here."""
+        super().send_data()
+        if self.wire is not None:
+            self.wire.is_clear = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the socket is gone."""
+        if self.wire is not None:
+            self.wire.is_clear = False
+        super().connection_lost(exc)
+
+
+class Wire:
+    """
+    One client's socket and what waits for it, as writers see them.
+
+    Args:
+        socket: An open connection of the library.
+        outbox: What waits.
+
+    """
+
+    __slots__ = ("fd", "is_clear", "outbox", "socket", "transport", "written")
+
+    def __init__(self, socket: ServerConnection, outbox: Outbox) -> None:
+        self.socket = socket
+        self.outbox = outbox
+        self.transport = socket.transport
+        self.fd = -1
+        """Where bytes may be written past an idle transport; -1: nowhere."""
+        self.is_clear = False
+        """Whether that may be done now, without another :meth:`look`."""
+        self.written = 0
+        """Bytes handed to the transport so far."""
+        if isinstance(socket, WiredConnection) and is_plain(socket.transport):
+            socket.wire = self
+            self.fd = socket.transport.get_extra_info("socket").fileno()
+
+    def look(self) -> bool:
+        """Return whether nothing of the library's is under way, so that a frame may follow."""
+        socket = self.socket
+        self.is_clear = (
+            self.fd >= 0
+            and socket.send_in_progress is None
+            # Behind a close frame nothing may follow. The descriptor is closed later.
+            and socket.protocol.state is OPEN
+            and not self.transport.get_write_buffer_size()
+        )
+        return self.is_clear
+
+
+def is_plain(transport: asyncio.Transport) -> bool:
+    """Return whether what a transport is given is what its socket sends."""
+    return os.name == "posix" and transport.get_extra_info("ssl_object") is None
+
+
 class FrameWriter(Protocol):
     """Writes outboxes to sockets; never waits."""
 
     takes_deflated: bool
     """Whether compressed frames may be among those that it writes."""
 
-    def send(self, socket: ServerConnection, outbox: Outbox) -> int:
+    def send(self, wire: Wire) -> bool:
         """
-        Write all that waits in ``outbox``; return how many bytes that was.
+        Write all that waits; return whether all of it has left for the system.
 
-        If ``socket`` takes nothing at the moment, the outbox stays as it is,
+        If the socket takes nothing at the moment, the outbox stays as it is,
         and the writer's ``on_ready`` is called once it is worth another try.
         On a socket that is closing, what waits is dropped.
         """
@@ -66,7 +132,7 @@ def deflates(socket: ServerConnection) -> bool:
 
 
 class DirectWriter:
-    """Hands frames to the transport as they are."""
+    """Hands frames to the system, or to the transport while something waits there."""
 
     takes_deflated = True
 
@@ -75,24 +141,56 @@ class DirectWriter:
         self._frames: list[bytes] = []
         self._joined = b""
         """What the last ``_frames`` make together: clients with the same subscriptions share it."""
+        self._spare: list[bytes] = []
+        """Empty, for the next outbox: a list made anew for each would cost more than its use."""
 
-    def send(self, socket: ServerConnection, outbox: Outbox) -> int:
+    def send(self, wire: Wire) -> bool:
         """Write at once, unless a fragmented message of the library's is under way."""
+        if not wire.is_clear and not wire.look():
+            self._send_through(wire)
+            return False
+        data = self._take(wire.outbox)
+        # As a transport does that has nothing waiting, on any event loop.
+        try:
+            sent = os.write(wire.fd, data)
+        except OSError:
+            sent = 0
+        if sent == len(data):
+            return True
+        wire.is_clear = False
+        self._write(wire, data[sent:])
+        return False
+
+    def _send_through(self, wire: Wire) -> None:
+        socket = wire.socket
         sending = socket.send_in_progress
         if sending is not None:
             sending.add_done_callback(lambda _: self._on_ready(socket))
-            return 0
-        frames = outbox.take()
-        if len(frames) == 1:
-            data = frames[0]
-        else:
-            if frames != self._frames:
-                self._frames, self._joined = frames, b"".join(frames)
-            data = self._joined
-        # Behind a close frame nothing may follow.
+            return
+        data = self._take(wire.outbox)
         if socket.protocol.state is OPEN:
-            socket.transport.write(data)
-        return len(data)
+            self._write(wire, data)
+
+    def _write(self, wire: Wire, data: bytes) -> None:
+        """Leave to the transport what the system did not take, and any error."""
+        wire.written += len(data)
+        wire.transport.write(data)
+
+    def _take(self, outbox: Outbox) -> bytes:
+        frames = outbox.frames
+        if outbox.size:
+            frames = outbox.take()
+        elif len(frames) == 1:
+            return frames.pop()
+        else:
+            outbox.frames = self._spare
+        if frames == self._frames:
+            self._spare = frames
+        else:
+            self._spare, self._frames = self._frames, frames
+            self._joined = b"".join(frames)
+        self._spare.clear()
+        return self._joined
 
     async def settle(self, socket: ServerConnection) -> None:
         """Wait for the end of a fragmented message, if there is one."""
@@ -109,14 +207,15 @@ class MessageWriter:
         self._on_ready = on_ready
         self._tasks: dict[ServerConnection, asyncio.Task[None]] = {}
 
-    def send(self, socket: ServerConnection, outbox: Outbox) -> int:
-        """Begin to send, unless something is being sent to ``socket``."""
-        if socket in self._tasks:
-            return 0
-        frames = b"".join(outbox.take())
-        if frames:
-            self._tasks[socket] = asyncio.create_task(self._send(socket, frames))
-        return len(frames)
+    def send(self, wire: Wire) -> bool:
+        """Begin to send, unless something is being sent to the client."""
+        socket = wire.socket
+        if socket not in self._tasks:
+            frames = b"".join(wire.outbox.take())
+            wire.written += len(frames)
+            if frames:
+                self._tasks[socket] = asyncio.create_task(self._send(socket, frames))
+        return False
 
     async def settle(self, socket: ServerConnection) -> None:
         """Wait until all is sent."""
@@ -192,15 +291,23 @@ async def try_writer(writer: FrameWriter) -> None:
             outbox.put(text_frame(payload))
         if writer.takes_deflated:
             outbox.put(deflated_frame(TRIAL_DEFLATED))
-        writer.send(socket, outbox)
+        wire = Wire(socket, outbox)
+        writer.send(wire)
         await writer.settle(socket)
         await socket.send("last")
+        assert not wire.is_clear, "the library writes where a wire does not notice it"
 
     payloads = (*TRIAL_PAYLOADS, *([TRIAL_DEFLATED] if writer.takes_deflated else []))
     expected = ["first", *(payload.decode() for payload in payloads), "last"]
     extensions = [SHARED_DEFLATE]
     async with serve(
-        send_all, "127.0.0.1", 0, compression=None, extensions=extensions, logger=_quiet
+        send_all,
+        "127.0.0.1",
+        0,
+        create_connection=WiredConnection,
+        compression=None,
+        extensions=extensions,
+        logger=_quiet,
     ) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         async with connect(f"ws://127.0.0.1:{port}", proxy=None) as client:

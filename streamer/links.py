@@ -12,16 +12,15 @@ from collections.abc import Callable
 from typing import ClassVar
 from weakref import WeakSet
 
-from websockets.asyncio.server import ServerConnection
-
 from streamer.access import TokenDigest
 from streamer.connection import Connection
+from streamer.frames import Wire, WiredConnection
 from streamer.handshake import Opening
 
 LOOKS_PER_STALL = 10
 
 
-class StreamSocket(ServerConnection):
+class StreamSocket(WiredConnection):
     """A WebSocket of the library that tells when it takes no more, and when it does again."""
 
     everyone: ClassVar[WeakSet[StreamSocket]] = WeakSet()
@@ -50,30 +49,18 @@ class StreamSocket(ServerConnection):
             self.on_pause(False)
 
 
-class Link:
+class Link(Wire):
     """One client's socket, joined to the hub's half of it."""
 
-    __slots__ = (
-        "closing",
-        "connection",
-        "moved_at",
-        "outbox",
-        "sent",
-        "socket",
-        "transport",
-        "written",
-    )
+    __slots__ = ("closing", "connection", "moved_at", "sent")
 
     def __init__(self, connection: Connection, socket: StreamSocket) -> None:
+        super().__init__(socket, connection.outbox)
+        self.socket: StreamSocket = socket
         self.connection = connection
-        self.outbox = connection.outbox
-        self.socket = socket
-        self.transport = socket.transport
         self.closing: asyncio.Task[None] | None = None
-        self.written = 0
-        """Bytes handed to the writer so far."""
         self.sent = 0
-        """Bytes of them that had left the transport when it was last looked at."""
+        """Bytes that had left the transport when it was last looked at."""
         self.moved_at = 0.0
         """When ``sent`` last grew, by the event loop's clock."""
 

@@ -289,10 +289,16 @@ class StreamServer:
             self._flush_soon.cancel()
             self._flush_soon = None
         self._save_changes()
-        links = self._links
+        links, send = self._links, self._writer.send
         for connection in self._hub.take_dirty():
             link = links.get(connection)
-            if link is not None:
+            if link is None:
+                continue
+            if connection.closing is None and link.is_clear and not link.outbox.slow:
+                # As _write would, if all goes well: this runs for every quote.
+                if not send(link):
+                    self._look_after(link)
+            else:
                 self._write(link)
         if self._ready_again:
             for link in list(self._ready_again):
@@ -343,22 +349,23 @@ class StreamServer:
                 self._hub.end(connection, INTERNAL_ERROR, "the session cannot be saved", now)
 
     def _write(self, link: Link) -> None:
-        """Write what waits for a client, if it can be written. This runs for every quote."""
-        outbox = link.outbox
+        """Write what waits for a client, if it can be written."""
         if link.connection.closing is not None:
             self._begin_close(link)
-        elif not outbox.slow:
-            written = self._writer.send(link.socket, outbox)
-            link.written += written
-            if link.transport.get_write_buffer_size():
-                self._stalls.watch(link)
-            if not written and outbox:
-                outbox.slow = True
+        elif not link.outbox.slow and not self._writer.send(link):
+            self._look_after(link)
+
+    def _look_after(self, link: Link) -> None:
+        """Follow a client that did not take everything at once."""
+        if link.transport.get_write_buffer_size():
+            self._stalls.watch(link)
+        if link.outbox:
+            link.outbox.slow = True
 
     def _begin_close(self, link: Link) -> None:
         closing = link.connection.closing
         if link.closing is None and closing is not None:
-            self._writer.send(link.socket, link.outbox)
+            self._writer.send(link)
             link.closing = asyncio.create_task(self._close(link, *closing))
 
     def _set_timer(self) -> None:
@@ -503,7 +510,7 @@ class StreamServer:
             async with asyncio.timeout(self._settings.close_timeout_s):
                 while link.outbox:
                     await self._writer.settle(socket)
-                    self._writer.send(socket, link.outbox)
+                    self._writer.send(link)
                 await self._writer.settle(socket)
                 await socket.close(code, reason)
         except TimeoutError:
