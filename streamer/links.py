@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 from weakref import WeakSet
 
 from streamer.access import TokenDigest
@@ -23,13 +23,19 @@ LOOKS_PER_STALL = 10
 class StreamSocket(WiredConnection):
     """A WebSocket of the library that tells when it takes no more, and when it does again."""
 
+    # Beside the library's attributes: with more than 30 in all they would take a dictionary of
+    # its own for each socket.
+    __slots__ = ("digest", "on_pause", "opening", "principal")
+
     everyone: ClassVar[WeakSet[StreamSocket]] = WeakSet()
     """All sockets of this process that were accepted, upgraded or not."""
 
-    opening: Opening = Opening()
-    principal: str | None = None
-    digest: TokenDigest | None = None
-    on_pause: Callable[[bool], None] | None = None
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.opening = Opening()
+        self.principal: str | None = None
+        self.digest: TokenDigest | None = None
+        self.on_pause: Callable[[bool], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note that the socket was accepted."""

@@ -466,6 +466,7 @@ class StreamServer:
             heartbeat_s=opening.heartbeat_s,
             deflates=deflates(socket),
         )
+        socket.forget_handshake()
         link = self._links[connection] = self._by_socket[socket] = Link(connection, socket)
         socket.on_pause = lambda paused: self._on_pause(link, paused)
         self._journal.client_connected(connection.client_id, hub.connections)
@@ -474,6 +475,8 @@ class StreamServer:
             async for message in socket:
                 self._asking[connection] = None
                 hub.receive(connection, message, self._now())
+                # Until the next one comes, for hours maybe, its text is of no use.
+                del message
                 self._flush_later()
                 # One message, then the others' turn: reading does not wait as
                 # long as messages are there.

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 import time
+import tracemalloc
 from contextlib import AsyncExitStack
 from datetime import date
 from pathlib import Path
@@ -13,12 +14,14 @@ from pathlib import Path
 import pytest
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Frame
+from websockets.protocol import State
 
 import streamer.frames
 from streamer.access import AccessList, digest_token
 from streamer.clock import WallClock
 from streamer.connection import Connection, HubSettings
 from streamer.frames import FrameWriter
+from streamer.links import StreamSocket
 from streamer.odin.messages import FeedMessage
 from tests.streamer.desk import RELIANCE, SBIN, TCS, at, touchline
 from tests.streamer.serving import Client, Serving
@@ -224,6 +227,33 @@ async def test_a_client_that_answers_no_ping_is_closed(tmp_path: Path) -> None:
             await client.next()
             client.socket.transport.pause_reading()
             await serving.wait_until(lambda: serving.hub.connections == 0)
+
+
+async def test_an_idle_connection_keeps_nothing_of_what_its_client_sent(tmp_path: Path) -> None:
+    """Neither the opening request nor the last message waits for the connection's end."""
+    padding = "x" * 200_000
+    async with Serving(tmp_path) as serving:
+        async with serving.client(additional_headers={"X-Padding": padding[:4000]}) as client:
+            await client.next()
+            accepted = next(each for each in StreamSocket.everyone if each.state is State.OPEN)
+            assert accepted.request is not None
+            assert not accepted.request.headers
+            await client.ask({"action": "ping"})
+            tracemalloc.start()
+            try:
+                await client.ask({"action": "ping", "padding": padding})
+                kept, _ = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            assert kept < len(padding)
+
+
+async def test_connections_share_the_names_of_their_attributes(tmp_path: Path) -> None:
+    """With more than 30 of them, the interpreter makes a dictionary for each connection."""
+    async with Serving(tmp_path) as serving, serving.client() as client:
+        await client.next()
+        accepted = next(each for each in StreamSocket.everyone if each.state is State.OPEN)
+        assert len(vars(accepted)) <= 30
 
 
 async def test_heartbeats_come_while_the_market_is_closed(tmp_path: Path) -> None:
