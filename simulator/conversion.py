@@ -21,14 +21,14 @@ import msgspec
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from simulator.columns import BY_NAME, UNTOLD, BadValue, Batch, Kind
 from simulator.csv_columns import named, numbers
 from simulator.csv_times import EXPECTED, moments
 from simulator.identity import BadName, Identities
-from simulator.recording import METADATA_KEY
-from simulator.synth import ROW_GROUP_ROWS, content_hash
+from simulator.recording_file import METADATA_KEY
+from simulator.recording_writer import ROW_GROUP_ROWS, RecordingWriter
+from simulator.synth import content_hash
 from streamer.errors import ConfigError
 from streamer.instruments import InstrumentTable
 from streamer.ist import IST_OFFSET_NS, NS_PER_DAY, NS_PER_SECOND, ist_rfc3339
@@ -410,10 +410,13 @@ def _write(batch: Batch, identities: Identities, path: Path, origin: dict[str, A
     for name, values in batch.figures.items():
         is_price = BY_NAME[name].kind is not Kind.QUANTITY
         columns[name] = pa.array(values / 100 if is_price else values, mask=values == UNTOLD)
-    table = pa.table(columns).replace_schema_metadata({METADATA_KEY: msgspec.json.encode(footer)})
+    table = pa.table(columns)
+    schema = table.schema.with_metadata({METADATA_KEY: msgspec.json.encode(footer)})
     part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        pq.write_table(table, part, row_group_size=ROW_GROUP_ROWS, compression="zstd")
+        with RecordingWriter(part, schema, compression="zstd") as writer:
+            for at in range(0, len(table), ROW_GROUP_ROWS):
+                writer.write(table.slice(at, ROW_GROUP_ROWS))
         with part.open("rb") as file:
             os.fsync(file.fileno())
         part.replace(path)

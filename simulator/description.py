@@ -33,6 +33,7 @@ class FileDescription(msgspec.Struct, frozen=True):
         size_bytes: Of the file.
         footer: What its footer says of its origin; empty if it says nothing.
         manifest: What the manifest beside it says; empty if there is none.
+        sealed: Whether a replay opens it without reading its rows.
 
     """
 
@@ -40,6 +41,7 @@ class FileDescription(msgspec.Struct, frozen=True):
     size_bytes: int
     footer: Mapping[str, Any]
     manifest: Mapping[str, Any]
+    sealed: bool
 
 
 class Description(msgspec.Struct, frozen=True):
@@ -107,8 +109,10 @@ def describe(
     by_rows = zip(recording.instruments.values(), rows_of.tolist(), strict=True)
     return Description(
         files=tuple(
-            FileDescription(path, path.stat().st_size, footer, manifest_of(path))
-            for path, footer in zip(recording.paths, recording.metadata, strict=True)
+            FileDescription(path, path.stat().st_size, footer, manifest_of(path), sealed)
+            for path, footer, sealed in zip(
+                recording.paths, recording.metadata, recording.sealed, strict=True
+            )
         ),
         start=recording.start,
         end=recording.end,

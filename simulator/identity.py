@@ -8,7 +8,7 @@ millions of rows and at most some thousand names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -47,7 +47,8 @@ _EXPECTED_EXCHANGE = "NSE or BSE"
 _EXPECTED_SEGMENT = "EQ, INDEX, NSE, BSE or a market segment number of NSE or BSE"
 
 
-_Name = tuple[Any, ...]  # Values of `IDENTITY_COLUMNS`, in their order.
+Name = tuple[Any, Any, Any, Any]
+"""Values of `IDENTITY_COLUMNS`, in their order; None for what a row does not tell."""
 
 
 class Identities:
@@ -63,10 +64,30 @@ class Identities:
     def __init__(self, table: InstrumentTable) -> None:
         self._table = table
         self._index: dict[InstrumentKey, int] = {}
-        self._by_name: dict[_Name, int] = {}
+        self._by_name: dict[Name, int] = {}
         self._dictionaries: dict[str, tuple[Any, list[Any]]] = {}
+        self._closed = False
         self.instruments: dict[InstrumentKey, Instrument] = {}
         """Every instrument met so far; its position is its number."""
+
+    @property
+    def names(self) -> tuple[Name, ...]:
+        """What rows have called their instruments so far, in the order of first rows."""
+        return tuple(self._by_name)
+
+    def close(self) -> None:
+        """Take no more instruments: rows about others are refused from now on."""
+        self._closed = True
+
+    def numbers(self, names: Iterable[Name]) -> list[int]:
+        """
+        Return the numbers of instruments by names, as :attr:`names` has them.
+
+        Raises:
+            BadName: If an instrument cannot be told.
+
+        """
+        return [self._resolve(name) for name in names]
 
     def number(self, columns: Mapping[str, Any], rows: int) -> Int32Array:
         """
@@ -110,10 +131,17 @@ class Identities:
             last = self._dictionaries[column] = (dictionary, dictionary.to_pylist())
         return last[1]
 
-    def _resolve(self, name: _Name) -> int:
+    def _resolve(self, name: Name) -> int:
         number = self._by_name.get(name)
         if number is None:
             instrument = self._instrument(*name)
+            if self._closed and instrument.key not in self._index:
+                raise BadName(
+                    "symbol" if name[0] is None else "token",
+                    name[1] if name[0] is None else name[0],
+                    "the row is about an instrument that had no rows when the file was checked",
+                    "one of those that had",
+                )
             number = self._index.setdefault(instrument.key, len(self._index))
             self.instruments.setdefault(instrument.key, instrument)
             self._by_name[name] = number
@@ -171,7 +199,7 @@ class BadName(BadValue):
         self.column = column
 
 
-def _names(codes: Int64Array, distinct: dict[str, list[Any]]) -> list[_Name]:
+def _names(codes: Int64Array, distinct: dict[str, list[Any]]) -> list[Name]:
     """Take combined codes apart; return what each stands for, as `IDENTITY_COLUMNS` has it."""
     columns: dict[str, list[Any]] = {}
     for name in reversed(distinct):

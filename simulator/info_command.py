@@ -99,7 +99,7 @@ def _text(found: Description) -> str:
 
 
 def _file_text(file: FileDescription) -> str:
-    text = f"{file.path}, {file.size_bytes:,} bytes"
+    text = f"{file.path}, {file.size_bytes:,} bytes{', sealed' if file.sealed else ''}"
     gaps = file.footer.get("gaps")
     if gaps:
         text += f", {len(gaps)} gap{'' if len(gaps) == 1 else 's'} while the feed was away"
@@ -137,6 +137,7 @@ def _json(found: Description) -> dict[str, Any]:
             {
                 "file": str(each.path),
                 "size_bytes": each.size_bytes,
+                "sealed": each.sealed,
                 "footer": dict(each.footer),
                 "manifest": dict(each.manifest),
             }

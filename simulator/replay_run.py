@@ -27,6 +27,8 @@ from streamer.ist import ist_clock, ist_datetime
 
 __all__ = ["ReplayOptions", "run"]
 
+STATUS_UNUSABLE = 3
+
 _LONG_NS = 30 * 10**9
 
 
@@ -82,6 +84,7 @@ class _ReplayRun(Run):
     """A running replay."""
 
     over = "the recording is over"
+    status_unusable = STATUS_UNUSABLE
 
     def __init__(
         self, options: ReplayOptions, recording: Recording, replay: Replay, table: InstrumentTable

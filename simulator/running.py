@@ -46,7 +46,7 @@ from simulator.run_report import RunReport
 from simulator.sockets import address_of, open_listener
 from simulator.streamer_process import StreamerProcess
 from simulator.timer import DeadlineTimer
-from streamer.errors import ConfigError, OdinError
+from streamer.errors import ConfigError, OdinError, RecordingError
 from streamer.instruments import Instrument, InstrumentTable
 from streamer.ist import IST_OFFSET_NS, NS_PER_SECOND, ist_rfc3339
 from streamer.odin.tags import InstrumentKey
@@ -125,6 +125,9 @@ class Run(ABC):
         Outcome.INTERRUPTED: STATUS_INTERRUPTED,
     }
 
+    status_unusable: ClassVar[int] = STATUS_FAILED
+    """Where a row that is read on the way cannot be replayed."""
+
     def __init__(
         self,
         options: RunOptions,
@@ -190,6 +193,7 @@ class Run(ABC):
         self._began: int | None = None
         self._has_ended_well = False
         self._is_told = False
+        self._is_unusable = False
         self._stays_up = False
         self._progress = Progress(lambda: progress_line(self._standing()))
 
@@ -203,11 +207,11 @@ class Run(ABC):
                     await self._open(stack)
                     await self._until_something_ends_it()
                 except OdinError as error:
-                    self._end(Outcome.FAILED, str(error))
+                    self._fail(error)
                 self._desk.closed = self._why
                 self._announcements.tell("stopped", {"why": self._why})
         except OdinError as error:
-            self._end(Outcome.FAILED, str(error))
+            self._fail(error)
         finally:
             self._progress.stop()
             self._timer.close()
@@ -220,6 +224,8 @@ class Run(ABC):
         if self._began is not None and not self._is_told:
             click.echo(summary(self._standing()))
         status = self.statuses[self._outcome]
+        if self._outcome is Outcome.FAILED and self._is_unusable:
+            status = self.status_unusable
         self._write_report(status)
         return status
 
@@ -417,6 +423,10 @@ class Run(ABC):
             if self._streamer is not None:
                 self._streamer.kill()
         self._interrupted.set()
+
+    def _fail(self, error: OdinError) -> None:
+        self._is_unusable = isinstance(error, RecordingError)
+        self._end(Outcome.FAILED, str(error))
 
     def _end(self, outcome: Outcome, why: str) -> None:
         self._outcome, self._why = outcome, why

@@ -144,6 +144,7 @@ async def stream_hash(
                 on_progress(player.updates)
                 if playing.done():
                     playing.result()
+            await playing
         finally:
             playing.cancel()
             await asyncio.gather(playing, return_exceptions=True)
@@ -155,9 +156,12 @@ async def _play(player: Player, feed: FeedServer) -> None:
     finished = asyncio.create_task(player.finished.wait())
     try:
         await asyncio.wait([running, finished], return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            running.result()
-        await feed.log_off("the window is over")
+        try:
+            if running.done():
+                running.result()
+        finally:
+            # The client waits for it, also where a row cannot be replayed.
+            await feed.log_off("the window is over")
     finally:
         for task in (running, finished):
             task.cancel()

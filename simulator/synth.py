@@ -14,19 +14,21 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from simulator.blocks import Blocks, Made
 from simulator.columns import BY_NAME, UNTOLD, Batch, Int64Array, Kind
 from simulator.market import FIGURES, Market
 from simulator.profiles import PROFILES, Halt, Profile
-from simulator.recording import METADATA_KEY, Recording
+from simulator.recording import Recording
+from simulator.recording_file import METADATA_KEY
+from simulator.recording_writer import ROW_GROUP_ROWS, RecordingWriter
 from simulator.timetables import timetable_of
 from simulator.universe import Index, Stock, nifty_50
 from simulator.universe_files import NAMED, universe_of
@@ -39,7 +41,6 @@ from streamer.odin.tags import InstrumentKey
 DEFECTS = ("none", "real")
 """Whether a day is as it should be, or has the late and stale rows of real feeds."""
 
-ROW_GROUP_ROWS = 32_768
 _MS = 1_000_000
 
 # How values are written decides the file's size, not its content.
@@ -373,23 +374,19 @@ def _write_rows(
     symbols = pa.array([instrument.symbol for instrument in instruments])
     tokens = np.array([instrument.token for instrument in instruments], dtype=np.int32)
     metadata = {METADATA_KEY: msgspec.json.encode({**footer, "simulated": True})}
-    writer = None
-    try:
-        for batch in _in_row_groups(batches):
-            table = _table(batch, symbols, tokens).replace_schema_metadata(metadata)
-            if writer is None:
-                writer = pq.ParquetWriter(
-                    path,
-                    table.schema,
-                    compression="zstd",
-                    compression_level=9,
-                    use_dictionary=[name for name in table.column_names if name not in _ENCODINGS],
-                    column_encoding=_ENCODINGS,
-                )
-            writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
-    finally:
-        if writer is not None:
-            writer.close()
+    tables = (_table(batch, symbols, tokens) for batch in _in_row_groups(batches))
+    first = next(tables)
+    writer = RecordingWriter(
+        path,
+        first.schema.with_metadata(metadata),
+        compression="zstd",
+        compression_level=9,
+        use_dictionary=[name for name in first.column_names if name not in _ENCODINGS],
+        column_encoding=_ENCODINGS,
+    )
+    with writer:
+        for table in chain([first], tables):
+            writer.write(table)
 
 
 def _in_row_groups(batches: Iterable[Batch]) -> Iterator[Batch]:

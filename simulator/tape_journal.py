@@ -24,8 +24,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simulator.columns import UNTOLD, Batch, Int64Array
-from simulator.recording import METADATA_KEY
-from simulator.synth import ROW_GROUP_ROWS, content_hash
+from simulator.recording_file import METADATA_KEY
+from simulator.recording_writer import ROW_GROUP_ROWS, RecordingWriter
+from simulator.synth import content_hash
 from simulator.transcript import PRICES, QUANTITIES, ROW, Gap, Row
 from streamer.calendar import TradingCalendar
 from streamer.errors import ConfigError, RecordingError
@@ -332,15 +333,15 @@ def _write(content: JournalContent, footer: bytes, path: Path) -> None:
     schema = _parquet_schema().with_metadata({METADATA_KEY.encode(): footer})
     waiting: list[Any] = []
     rows = 0
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    with RecordingWriter(path, schema, compression="zstd") as writer:
         for arrow in content.batches():
             waiting.append(arrow)
             rows += arrow.num_rows
             if rows >= ROW_GROUP_ROWS:
-                writer.write_table(_told(waiting, symbols, schema), row_group_size=rows)
+                writer.write(_told(waiting, symbols, schema))
                 waiting, rows = [], 0
         if waiting:
-            writer.write_table(_told(waiting, symbols, schema), row_group_size=rows)
+            writer.write(_told(waiting, symbols, schema))
 
 
 def _parquet_schema() -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator import columns, fold, identity, recording, replay, synth
+from simulator import columns, decoding, fold, identity, recording_file, replay, seal, synth
 from simulator.columns import COLUMNS, TYPES, Column
 from tests.simulator.parquet_files import at, frame, opened
 
@@ -52,11 +52,11 @@ def test_derived_figures_are_described() -> None:
 
 def problems() -> Iterator[str]:
     """The problems that the code may find, as far as they are written out there."""
-    for module in (columns, identity, recording, replay):
+    for module in (columns, decoding, identity, recording_file, replay):
         source = Path(str(module.__file__)).read_text(encoding="utf-8")
         yield from re.findall(
-            r'"((?:the (?:column|value|price|quantity|time|token|symbol|exchange|segment|file|row)'
-            r'|there is no such|time goes|no row between)[^"{(]*)',
+            r'"((?:the (?:bytes|column|value|price|quantity|time|token|symbol|exchange|segment)'
+            r'|the file|the row|there is no such|time goes|no row between)[^"{(]*)',
             source,
         )
 
@@ -83,7 +83,7 @@ def test_example_makes_a_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_numbers_are_the_codes() -> None:
     """Limits on the page are those of the code."""
-    assert f"{recording.BATCH_ROWS:,} rows at a time" in PAGE
+    assert f"{decoding.BATCH_ROWS:,} rows at a time" in PAGE
     assert f"up to {columns.MAX_PRICE // 100:,};" in PAGE
     assert columns.MAX_QUANTITY == 10**15
     assert "10<sup>15</sup>" in PAGE
@@ -94,4 +94,12 @@ def test_manifest_fields_are_described() -> None:
     text = section("The manifest")
     for name in synth.Manifest.__struct_fields__:
         assert name == "file" or f"`{name}`" in text
-    assert recording.METADATA_KEY in text
+    assert recording_file.METADATA_KEY in text
+
+
+def test_fields_of_the_seal_are_described() -> None:
+    """Each of them, and the entry of the footer that holds it."""
+    text = section("The seal")
+    for name in (*seal.Seal.__struct_fields__, *seal.SealedGroup._fields):
+        assert f"`{name}`" in text
+    assert f"`{seal.SEAL_KEY}`" in text

@@ -47,6 +47,7 @@ def test_ticks_become_rows_in_order_of_time(tmp_path: Path) -> None:
     assert rows["ltp"].to_list() == [181005, 137260, 137270]
     assert rows["volume"].to_list() == [50, 100, -1]
     assert recording.ignored_columns == ()
+    assert recording.sealed == (True,)
 
 
 def test_the_footer_says_what_it_was_made_from(tmp_path: Path) -> None:

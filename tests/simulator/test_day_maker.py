@@ -44,6 +44,7 @@ def test_a_process_makes_the_day_that_the_command_makes(tmp_path: Path) -> None:
     made = [Recording.open([each], instruments=table) for each in (path, alone)]
     assert recording_hash(made[0]) == recording_hash(made[1])
     assert made[0].metadata[0]["simulated"] is True
+    assert made[0].sealed == made[1].sealed == (True,)
     assert [(answer.made, answer.of) for answer in told[:-1]] == [(2, 2)]
     assert told[-1].morning == make_day(work(tmp_path / "again.parquet"))
     assert sorted(each.name for each in tmp_path.iterdir()) == [

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.description import describe
-from simulator.recording import METADATA_KEY
+from simulator.recording_file import METADATA_KEY
 from tests.simulator.parquet_files import TABLE, at, frame, opened, rows, write
 from tests.simulator.recording_strategies import FullRow, columns_of, tapes
 

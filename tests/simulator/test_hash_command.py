@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulator.sealed_files import tape_with_a_wrong_row
 from tests.simulator.tapes import counted_rows, write_tape
 
 
@@ -75,3 +76,10 @@ def test_an_unusable_recording_is_told(tmp_path: Path) -> None:
     run = hashed(tmp_path / "none.parquet")
     assert run.returncode == 3
     assert "none.parquet" in run.stderr
+
+
+def test_a_wrong_row_behind_a_seal_is_told(tmp_path: Path) -> None:
+    """Status 3 and no hash, although the replay has begun by then."""
+    run = hashed(tape_with_a_wrong_row(tmp_path, wrong=850, count=1000, row_group_size=100))
+    assert (run.returncode, run.stdout) == (3, "")
+    assert "row group 8, row 850, column 'ltp', value -1.0: the price is out of range" in run.stderr

@@ -25,9 +25,11 @@ def test_the_bundled_day_is_described() -> None:
     assert status == 0
     assert "synthetic, profile normal, seed 1; simulated: no price in it was ever traded" in text
     assert "2025-09-04 09:00:0" in text
+    assert "bytes, sealed\n" in text
     whole = json.loads(told(DAY, "--json")[1])
     (file,) = whole["files"]
     assert whole["simulated"] is True
+    assert file["sealed"] is True
     assert file["manifest"]["rows"] == whole["rows"] == sum(whole["days"].values())
     assert whole["busiest_second"]["rows"] > whole["rows_per_second"] > 10
     assert sum(each["rows"] for each in whole["instruments"]) == whole["rows"]
@@ -49,6 +51,7 @@ def test_other_columns_are_named(tmp_path: Path) -> None:
     assert status == 0
     assert "Ignored      colour: not part of the format" in text
     assert "no metadata; not said whether simulated" in text
+    assert "sealed" not in text
 
 
 def test_an_unusable_recording_has_status_3(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from hypothesis import strategies as st
 
 from simulator.findings import KINDS, Finding, Severity
 from simulator.inspection import MAX_BAD_VALUES, Inspection, inspect
-from simulator.recording import METADATA_KEY
+from simulator.recording_file import METADATA_KEY
 from streamer.calendar import TradingCalendar
 from streamer.errors import RecordingError
 from tests.simulator.parquet_files import REAL_DATA, TABLE, at, opened, rows, times, write
 from tests.simulator.recording_strategies import FullRow, columns_of, tapes
+from tests.simulator.sealed_files import forged, sealed
 from tests.simulator.test_tape_journal import row as journal_row
 from tests.simulator.test_tape_journal import written
 
@@ -217,3 +219,30 @@ def test_the_bundled_kind_of_day_and_the_real_day_are_clean() -> None:
     inspection = inspected(path)
     assert inspection.findings.counts == {}
     assert int(np.sum(list(inspection.density.values()))) == inspection.rows
+
+
+def test_a_damaged_row_group_of_a_sealed_file_is_told(tmp_path: Path) -> None:
+    """Also where every value in it can still be meant."""
+    columns = rows(10, ltp=[1.0 + row for row in range(10)])
+    plain: dict[str, Any] = {"compression": "none", "use_dictionary": False}
+    path = sealed(tmp_path / "a.parquet", columns, **plain, write_statistics=False)
+    assert found(path) == []
+    content = path.read_bytes()
+    price, lower = struct.pack("<d", 7.0), struct.pack("<d", 6.0)
+    assert content.count(price) == 1
+    path.write_bytes(content.replace(price, lower))
+    (finding,) = found(path)
+    assert (finding.kind, finding.row_group) == ("file", 1)
+    assert "not those that were written" in finding.problem
+
+
+def test_wrong_rows_behind_a_seal_are_told(tmp_path: Path) -> None:
+    """All of them, as without."""
+    good = sealed(tmp_path / "good.parquet", rows(10))
+    wrong = rows(10, ltp=[-1.0] * 3 + [1.0] * 7)
+    findings = found(forged(tmp_path / "a.parquet", wrong, good))
+    assert [(each.kind, each.row) for each in findings] == [
+        ("value", 0),
+        ("value", 1),
+        ("value", 2),
+    ]

@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed
 
 from streamer.odin import messages as wire
 from tests.simulator.feed_client import FeedClient
+from tests.simulator.sealed_files import tape_with_a_wrong_row
 from tests.simulator.tapes import OPEN, RELIANCE, SBIN, SECOND, counted_rows, write_tape
 
 DEADLINE_S = 60.0
@@ -161,6 +162,25 @@ async def test_a_client_gets_every_update_and_the_end(tape: Path) -> None:
         assert report["lateness_ms"] is None
         assert "the whole window was replayed" in sim.printed
         assert "1,000 played, 1,000 sent" in sim.printed
+
+
+@pytest.mark.parametrize("speed", ["max", "20"])
+async def test_a_wrong_row_behind_a_seal_ends_the_replay_before_it_is_sent(
+    tmp_path: Path, speed: str
+) -> None:
+    """With the place of the row and status 3; no client sees a price of its row group."""
+    tape = tape_with_a_wrong_row(tmp_path, wrong=2850, count=3000, row_group_size=100)
+    options = ("--speed", speed, "--lossless", "--start-on", "subscribe")
+    async with replaying(tape, *options) as sim:
+        client = Client()
+        await client.stream(await sim.url(), "RELIANCE", "SBIN")
+        assert await sim.ended() == 3, sim.printed
+        assert "row group 28, row 2850, column 'ltp', value -1.0: the price is out" in sim.printed
+        prices = [message["data"]["ltp"] for message in client.of_type("market_data")]
+        assert prices == [round(100 + i / 100, 2) for i in range(len(prices))]
+        assert 0 < len(prices) <= 2800
+        report = sim.report()
+        assert (report["ended"], report["exit_status"]) == ("failed", 3)
 
 
 async def test_a_paced_replay_takes_its_time(tape: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.recording import METADATA_KEY
+from simulator.recording_file import METADATA_KEY
 from simulator.replay import Replay
 from simulator.synth import Wanted, content_hash, read_manifest, recording_hash, write_day
 from streamer.errors import ConfigError

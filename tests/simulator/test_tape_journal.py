@@ -139,6 +139,7 @@ def test_what_a_killed_recorder_left_is_recovered(tmp_path: Path) -> None:
     recording = opened(parquet_of(journal.path))
     assert recording.rows == 2
     assert recording.metadata[0]["ended"] == "killed"
+    assert recording.sealed == (True,)
 
 
 def test_a_kill_between_the_file_and_the_end_of_its_journal_loses_and_doubles_nothing(
