@@ -28,7 +28,7 @@ from websockets.extensions.permessage_deflate import (
     PerMessageDeflate,
     ServerPerMessageDeflateFactory,
 )
-from websockets.frames import DATA_OPCODES, Frame
+from websockets.frames import DATA_OPCODES, PONG, Frame
 from websockets.protocol import OPEN, Event
 
 from streamer.outbox import Outbox, deflated_frame, text_frame
@@ -55,6 +55,17 @@ class WiredConnection(ServerConnection):
     """
 
     wire: Wire | None = None
+    awaited_pong = b""
+    """What the answer to the last ping has to say; empty once it has come."""
+
+    def ping_at_once(self, payload: bytes) -> bool:
+        """Send a ping, unless more waits than the client takes; return whether it was sent."""
+        if self.paused or self.protocol.state is not OPEN:
+            return False
+        self.awaited_pong = payload
+        self.protocol.send_ping(payload)
+        self.send_data()
+        return True
 
     def forget_handshake(self) -> None:
         """Let go of the headers of the opening request and of the answer to it."""
@@ -64,11 +75,14 @@ class WiredConnection(ServerConnection):
 
     def process_event(self, event: Event) -> None:
         """Take what was read; the parser, which holds its last frame, is not to hold its data."""
-        if isinstance(event, Frame) and event.opcode in DATA_OPCODES:
-            super().process_event(Frame(event.opcode, event.data, event.fin))
-            event.data = b""
-        else:
-            super().process_event(event)
+        if isinstance(event, Frame):
+            if event.opcode in DATA_OPCODES:
+                super().process_event(Frame(event.opcode, event.data, event.fin))
+                event.data = b""
+                return
+            if event.opcode is PONG and event.data == self.awaited_pong:
+                self.awaited_pong = b""
+        super().process_event(event)
 
     def send_data(self) -> None:
         """Write what the library has to say: everything that it writes comes by here."""

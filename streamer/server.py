@@ -32,7 +32,7 @@ from streamer.admin import ADMIN_PATHS, Admin
 from streamer.clients import ClientChanges
 from streamer.connection import Connection, Refusal
 from streamer.errors import StoreError
-from streamer.frames import SHARED_DEFLATE, FrameWriter, deflates, make_writer
+from streamer.frames import SHARED_DEFLATE, FrameWriter, WiredConnection, deflates, make_writer
 from streamer.handshake import (
     STREAM_PATH,
     bearer_token,
@@ -49,6 +49,7 @@ from streamer.links import Link, StallWatch, StreamSocket
 from streamer.listening import BACKLOG, listen, port_of, url_host
 from streamer.odin.messages import FeedMessage
 from streamer.odin.tags import InstrumentKey
+from streamer.pings import Pings
 from streamer.relisting import Relisting
 from streamer.speaker import SLOW_CONSUMER
 
@@ -148,6 +149,7 @@ class StreamServer:
         self._no_one_paused = asyncio.Event()
         self._no_one_paused.set()
         self._stalls = StallWatch(settings.stall_s, self._on_stall)
+        self._pings = Pings(settings.ping_interval_s, settings.ping_timeout_s, self._on_silence)
         self._flush_soon: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_deadline: int | None = None
@@ -184,8 +186,8 @@ class StreamServer:
                     compression=None,
                     extensions=[SHARED_DEFLATE] if compresses else None,
                     max_size=settings.max_message_bytes,
-                    ping_interval=settings.ping_interval_s,
-                    ping_timeout=settings.ping_timeout_s,
+                    # Ours are sent for all connections together.
+                    ping_interval=None,
                     close_timeout=settings.close_timeout_s,
                     write_limit=settings.high_water_bytes,
                     server_header="odin-streamer",
@@ -226,6 +228,7 @@ class StreamServer:
         await asyncio.gather(*(server.wait_closed() for server in self._servers))
         self.flush()
         self._stalls.close()
+        self._pings.close()
         for timer in (self._timer, self._flush_soon):
             if timer is not None:
                 timer.cancel()
@@ -469,6 +472,7 @@ class StreamServer:
         socket.forget_handshake()
         link = self._links[connection] = self._by_socket[socket] = Link(connection, socket)
         socket.on_pause = lambda paused: self._on_pause(link, paused)
+        self._pings.add(socket)
         self._journal.client_connected(connection.client_id, hub.connections)
         self._flush_later()
         try:
@@ -491,6 +495,7 @@ class StreamServer:
         del self._links[connection]
         del self._by_socket[socket]
         socket.on_pause = None
+        self._pings.forget(socket)
         self._stalls.forget(link)
         self._ready_again.pop(link, None)
         self._asking.pop(connection, None)
@@ -569,6 +574,11 @@ class StreamServer:
         self._paused.discard(link)
         if not self._paused:
             self._no_one_paused.set()
+
+    def _on_silence(self, socket: WiredConnection) -> None:
+        connection = self._by_socket[socket].connection
+        self._hub.end(connection, INTERNAL_ERROR, "keepalive ping timeout", self._now())
+        self._flush_later()
 
     def _on_stall(self, link: Link) -> None:
         reason = f"slow consumer: read nothing for {self._settings.stall_s:g} s"
