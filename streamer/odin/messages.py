@@ -60,6 +60,7 @@ from streamer.odin.touchline import (
     encode_best_five,
     encode_ltp,
     encode_native,
+    encode_plain_touchline,
     encode_touchline,
 )
 
@@ -104,6 +105,7 @@ __all__ = [
     "encode_ltp",
     "encode_market_status",
     "encode_native",
+    "encode_plain_touchline",
     "encode_request",
     "encode_touchline",
     "tick_of",

@@ -61,6 +61,26 @@ def header_stamp(ns: int) -> str:
     return _header_stamp(seconds_since_1980(ns))
 
 
+def stamp_bytes(ns: int) -> bytes:
+    """Return :func:`stamp` as bytes; fast where times lie in few seconds."""
+    return _stamp_bytes(ns // _NS)
+
+
+def header_stamp_bytes(ns: int) -> bytes:
+    """Return :func:`header_stamp` as bytes; fast where times lie in few seconds."""
+    return _header_stamp_bytes(ns // _NS)
+
+
+@lru_cache(maxsize=8192)
+def _stamp_bytes(seconds: int) -> bytes:
+    return stamp(seconds * _NS).encode("ascii")
+
+
+@lru_cache(maxsize=8192)
+def _header_stamp_bytes(seconds: int) -> bytes:
+    return header_stamp(seconds * _NS).encode("ascii")
+
+
 def clock(ns: int) -> str:
     """Return a time as tag 66 of a client has it: ``HH:MM:SS``."""
     return f"{_wall(seconds_since_1980(ns)):%H:%M:%S}"

@@ -34,10 +34,12 @@ from streamer.odin.tags import Code, InstrumentKey, Tag
 from streamer.odin.times import (
     from_seconds_since_1980,
     header_stamp,
+    header_stamp_bytes,
     parse_stamp,
     parse_time,
     seconds_since_1980,
     stamp,
+    stamp_bytes,
 )
 
 DEPTH = 5
@@ -173,6 +175,89 @@ def _open_interest_texts(t: Touchline) -> str:
         )
         if value
     )
+
+
+_TAIL = (
+    b"|66=%b|1=%d|73=%b|7=%d|79=%d|8=%d|54=%b%d.%02d|9=%d|80=%d|74=%b|2=%d|3=%d|5=%d|6=%d"
+    b"|81=%d|82=%d|76=%d|75=%d|77=%d|78=%d|399=100|93=%d|94=%d|88=%d|393=%b%d.%02d|380=0-0"
+)
+_HEADS = [
+    b"63=FT3.0|64=209|65=%d" % (len(sized("63=FT3.0|64=209|65=", " " * size)))
+    for size in range(1024)
+]
+"""What stands before a tail, by the length of that."""
+
+
+def encode_plain_touchline(
+    segment: int,
+    token: int,
+    ltp: int,
+    ltq: int,
+    volume: int,
+    atp: int,
+    bid_qty: int,
+    bid: int,
+    ask_qty: int,
+    ask: int,
+    total_buy: int,
+    total_sell: int,
+    open_: int,
+    high: int,
+    low: int,
+    close: int,
+    ltt: int,
+    lut: int,
+    high_52: int,
+    low_52: int,
+    open_interest: int,
+    sent: int,
+) -> bytes:
+    """
+    Return what :func:`encode_touchline` returns of these figures, in a third of the time.
+
+    Prices are in paise, and there are no texts among the figures.
+    """
+    hundredths = change = 0
+    percent_sign = change_sign = b""
+    if ltp and close:
+        if ltp < close:
+            change = close - ltp
+            change_sign = b"-"
+        else:
+            change = ltp - close
+        hundredths = (change * 20_000 + close) // (2 * close)
+        percent_sign = change_sign if hundredths else b""
+    tail = _TAIL % (
+        header_stamp_bytes(sent),
+        segment,
+        stamp_bytes(ltt),
+        token,
+        volume,
+        ltp,
+        percent_sign,
+        hundredths // 100,
+        hundredths % 100,
+        ltq,
+        atp,
+        stamp_bytes(lut),
+        bid_qty,
+        bid,
+        ask_qty,
+        ask,
+        total_buy,
+        total_sell,
+        close,
+        open_,
+        high,
+        low,
+        high_52,
+        low_52,
+        open_interest,
+        change_sign,
+        change // 100,
+        change % 100,
+    )
+    return _HEADS[len(tail)] + tail
 
 
 def encode_touchline(t: Touchline, sent: int) -> bytes:
