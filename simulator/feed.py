@@ -20,22 +20,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket as sockets
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count
-from typing import Any, cast
+from typing import cast
 
-from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
+from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
-from websockets.protocol import State
 
-from simulator.backlog import Backlog
 from simulator.fault_plan import FaultPlan
 from simulator.faults import MOMENTS, Planned
 from simulator.faulty import CUTTING, Faults, FaultyTransport
 from simulator.ledger import Ledger
+from simulator.peer import FeedSocket, Peer
 from simulator.spoiling import SentUpdate
+from simulator.stretch import Stretch
 from simulator.updates import Update
 from streamer.errors import FrameError
 from streamer.odin import connection as odin
@@ -107,11 +106,11 @@ class FeedServer:
             high_water_bytes = _CONFLATING_HIGH_WATER if conflate else _WAITING_HIGH_WATER
         self._high_water_bytes = high_water_bytes
         self._replaced_before = 0
-        self._peers: dict[_Peer, None] = {}
-        self._wanted: dict[InstrumentKey, dict[_Peer, None]] = {}
+        self._peers: dict[Peer, None] = {}
+        self._wanted: dict[InstrumentKey, dict[Peer, None]] = {}
         self._text_interest: frozenset[InstrumentKey] | None = None
         self._news = asyncio.Event()
-        self._farewells: dict[asyncio.Task[None], _Socket] = {}
+        self._farewells: dict[asyncio.Task[None], FeedSocket] = {}
         self._server: Server | None = None
         self._numbers = count(1)
         self._ledger = ledger
@@ -126,7 +125,9 @@ class FeedServer:
             self._talk,
             sock=listener,
             # It is called, and never looked at.
-            create_connection=cast(type[ServerConnection], partial(_Socket, faults=self._faults)),
+            create_connection=cast(
+                type[ServerConnection], partial(FeedSocket, faults=self._faults)
+            ),
             compression=None,
             max_size=_MAX_REQUEST_BYTES,
             write_limit=self._high_water_bytes,
@@ -230,11 +231,30 @@ class FeedServer:
 
     def publish(self, updates: Sequence[Update]) -> None:
         """Queue updates, in order, for the clients that want them."""
-        self._publish(self._faults.spoil(updates))
+        sent = self._faults.spoil(updates)
+        if isinstance(sent, Stretch) and self._ledger is None:
+            self._publish_stretch(sent)
+        else:
+            self._publish(sent)
 
-    def _publish(self, updates: Iterable[SentUpdate]) -> None:
+    def _publish_stretch(self, stretch: Stretch) -> None:
+        """Queue updates as one piece for whom all of their texts are, the others' one by one."""
+        texts = stretch.rows.texts
+        others = dict.fromkeys(peer for peer in self._peers if peer.odin.has_interest)
+        if texts is not None:
+            run = texts.between(stretch.first, stretch.last)
+            for peer in list(others):
+                if not peer.congested and peer.odin.wants_texts_of(texts.of):
+                    self.updates_sent += peer.odin.publish_run(run)
+                    del others[peer]
+        if others:
+            self._publish(stretch, others)
+
+    def _publish(self, updates: Iterable[SentUpdate], only: Container[Peer] | None = None) -> None:
         for update in updates:
             for peer in self._wanted.get(update.key, ()):
+                if only is not None and peer not in only:
+                    continue
                 if peer.congested:
                     replaced = peer.backlog.put(update)
                     if replaced is not None and self._ledger is not None:
@@ -272,7 +292,7 @@ class FeedServer:
                 return False
         return True
 
-    def _full_peers(self) -> Iterator[_Peer]:
+    def _full_peers(self) -> Iterator[Peer]:
         return (peer for peer in self._peers if not peer.socket.writable.is_set())
 
     async def log_off(self, reason: str) -> None:
@@ -324,8 +344,8 @@ class FeedServer:
 
     async def _talk(self, socket: ServerConnection) -> None:
         """Serve one connection until it ends."""
-        assert isinstance(socket, _Socket)
-        peer = _Peer(socket, next(self._numbers), self._faults)
+        assert isinstance(socket, FeedSocket)
+        peer = Peer(socket, next(self._numbers), self._faults)
         self._note("connected", peer)
         socket.on_writable = self._catch_up
         self._peers[peer] = None
@@ -346,7 +366,7 @@ class FeedServer:
         await socket.wait_closed()
         log.info("%s is gone", peer)
 
-    def _receive(self, peer: _Peer, data: bytes) -> None:
+    def _receive(self, peer: Peer, data: bytes) -> None:
         for event in peer.odin.receive(data, self._second):
             match event:
                 case odin.LogonAsked(request=request):
@@ -374,7 +394,7 @@ class FeedServer:
 
     def _change_interest(
         self,
-        peer: _Peer,
+        peer: Peer,
         kind: odin.Kind,
         added: Sequence[InstrumentKey],
         removed: Sequence[InstrumentKey],
@@ -392,20 +412,20 @@ class FeedServer:
         self._text_interest = None
         self._news.set()
 
-    def _unwant(self, peer: _Peer, key: InstrumentKey) -> None:
+    def _unwant(self, peer: Peer, key: InstrumentKey) -> None:
         wanting = self._wanted[key]
         del wanting[peer]
         if not wanting:
             del self._wanted[key]
 
-    def _send_state(self, peer: _Peer, kind: odin.Kind, key: InstrumentKey) -> None:
+    def _send_state(self, peer: Peer, kind: odin.Kind, key: InstrumentKey) -> None:
         state = self._state(key)
         if state is not None:
             peer.odin.send_state(kind, state)
             if self._ledger is not None:
                 self._ledger.note_update("state", self._second, peer.number, state, kind=kind)
 
-    def _send_all_states(self, peer: _Peer) -> None:
+    def _send_all_states(self, peer: Peer) -> None:
         if peer.congested:
             for key in peer.odin.interest():
                 state = self._state(key)
@@ -432,17 +452,17 @@ class FeedServer:
                         self._note_sent(peer, item, forms)
             peer.write()
 
-    def _drop(self, peer: _Peer, reason: str) -> None:
+    def _drop(self, peer: Peer, reason: str) -> None:
         log.warning("closing %s: %s", peer, reason)
         self._part(peer, _CLOSE_FAULT, reason, _DROP_TIMEOUT_S)
 
-    def _part(self, peer: _Peer, code: int, reason: str, patience_s: float) -> None:
+    def _part(self, peer: Peer, code: int, reason: str, patience_s: float) -> None:
         self._forget(peer)
         task = asyncio.create_task(peer.socket.part(code, reason, patience_s))
         self._farewells[task] = peer.socket
         task.add_done_callback(self._farewells.pop)
 
-    def _forget(self, peer: _Peer) -> None:
+    def _forget(self, peer: Peer) -> None:
         """Take a connection off all lists; idempotent."""
         if peer not in self._peers:
             return
@@ -481,7 +501,7 @@ class FeedServer:
             for peer in list(self._peers):
                 self._hit(peer, planned)
 
-    def _hit(self, peer: _Peer, planned: Planned) -> None:
+    def _hit(self, peer: Peer, planned: Planned) -> None:
         """Do to a connection what a fault does to each that is there."""
         name = planned.fault.name
         if name in MOMENTS or name in CUTTING or name == "half-open":
@@ -496,7 +516,7 @@ class FeedServer:
                 peer.write()
             self._part(peer, _CLOSE_RESTART, "a planned fault", _DROP_TIMEOUT_S)
 
-    def _hit_newcomer(self, peer: _Peer) -> None:
+    def _hit_newcomer(self, peer: Peer) -> None:
         """Let faults of a moment that last happen to who logs on meanwhile."""
         if not peer.odin.logged_on or peer not in self._peers:
             return
@@ -506,7 +526,7 @@ class FeedServer:
                 peer.socket.transport.reset()
             self._hit(peer, planned)
 
-    def _refuse(self, peer: _Peer, refusal: Planned) -> None:
+    def _refuse(self, peer: Peer, refusal: Planned) -> None:
         peer.odin.refuse(refusal.value("status"), self._second)
         peer.write()
         self._hit(peer, refusal)
@@ -528,144 +548,15 @@ class FeedServer:
                         )
         return self._ledger
 
-    def _note(self, what: str, peer: _Peer | None = None, **more: object) -> None:
+    def _note(self, what: str, peer: Peer | None = None, **more: object) -> None:
         if self._ledger is not None:
             number = None if peer is None else peer.number
             self._ledger.note(what, self._second, number, **more)
 
-    def _note_sent(self, peer: _Peer, update: SentUpdate, forms: int) -> None:
+    def _note_sent(self, peer: Peer, update: SentUpdate, forms: int) -> None:
         if self._ledger is not None and forms:
             self._ledger.note_update("update", self._second, peer.number, update)
 
     def _note_lost(self, update: SentUpdate, fault: str) -> None:
         if self._ledger is not None:
             self._ledger.note_update("lost", self._second, None, update, fault=fault)
-
-
-def binary_frame(payload: bytes) -> bytes:
-    """Return a message as one unmasked, final RFC 6455 frame."""
-    size = len(payload)
-    if size < 126:
-        return b"\x82%c%b" % (size, payload)
-    if size < 1 << 16:
-        return b"\x82\x7e%b%b" % (size.to_bytes(2, "big"), payload)
-    return b"\x82\x7f%b%b" % (size.to_bytes(8, "big"), payload)
-
-
-class _Socket(ServerConnection):
-    """A WebSocket connection that tells when its write buffer is below its mark."""
-
-    def __init__(self, *args: Any, faults: Faults, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._faults = faults
-        self.writable = asyncio.Event()
-        self.writable.set()
-        self.on_writable: Callable[[], None] | None = None
-        self._progress_at = 0.0
-        self._unsent_then = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(self._faults.wrap(cast(asyncio.Transport, transport), self))
-        if self._faults.find("refuse") is not None:
-            self.transport.abort()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self.writable.clear()
-        self._progress_at = time.monotonic()
-        self._unsent_then = self.unsent_bytes
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self.writable.set()
-        if self.on_writable is not None:
-            # Not from inside the transport's own turn of writing.
-            self.loop.call_soon(self.on_writable)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self.writable.set()
-        self._faults.forget(self.transport)
-
-    def write_message(self, payload: bytes) -> None:
-        """
-        Write a binary message, unless the connection is closing.
-
-        Built here, it takes a fifth of the time that the library's own way
-        takes; that remains for the moment in which a fragmented message is
-        under way, into which nothing may be put.
-        """
-        if self.send_in_progress is not None:
-            broadcast((self,), payload)
-        elif self.protocol.state is State.OPEN:
-            self.transport.write(binary_frame(payload))
-
-    @property
-    def unsent_bytes(self) -> int:
-        """What the operating system has not taken yet."""
-        return self.transport.get_write_buffer_size()
-
-    def stalled_for(self) -> float:
-        """Return how long the other end has taken nothing, in seconds; 0 if writable."""
-        now = time.monotonic()
-        if self.writable.is_set() or self.unsent_bytes < self._unsent_then:
-            self._progress_at = now
-        self._unsent_then = self.unsent_bytes
-        return now - self._progress_at
-
-    async def part(self, code: int, reason: str, patience_s: float) -> None:
-        """Close with a code; cut the other end off if it does not take it in time."""
-        try:
-            async with asyncio.timeout(patience_s):
-                await self.close(code, reason)
-        except TimeoutError:
-            self.transport.abort()
-            await self.wait_closed()
-
-
-class _Peer:
-    """One connection: its socket, its half of the protocol, what it has yet to be told."""
-
-    def __init__(self, socket: _Socket, number: int, faults: Faults) -> None:
-        self.socket = socket
-        self.number = number
-        self.odin = odin.ServerConnection()
-        self.backlog = Backlog()
-        self.congested = False
-        """Whether updates go to the backlog."""
-        self._faults = faults
-        self._refused = 0
-
-    def __str__(self) -> str:
-        address = self.socket.remote_address
-        where = f"{address[0]}:{address[1]}" if address else "a lost address"
-        return f"{self.odin.user} at {where}" if self.odin.user else where
-
-    def interests(self) -> tuple[tuple[odin.Kind, Iterable[InstrumentKey]], ...]:
-        """Return what is subscribed, by kind."""
-        return (
-            (odin.Kind.TOUCHLINE, self.odin.touchline),
-            (odin.Kind.LTP, self.odin.ltp),
-            (odin.Kind.BEST_FIVE, self.odin.best_five),
-        )
-
-    def wants(self, key: InstrumentKey) -> bool:
-        """Tell whether an instrument is subscribed in any form."""
-        return key in self.odin.touchline or key in self.odin.ltp or key in self.odin.best_five
-
-    def write(self) -> None:
-        """Hand the queue to the socket, one whole frame in each WebSocket message."""
-        frames = self.odin.data_to_send()
-        if self._faults.any_on:
-            self._faults.write(self.socket, frames)
-            return
-        for frame in frames:
-            broadcast((self.socket,), frame)
-
-    def note_refused(self, problem: str) -> None:
-        """Log the first request that was ignored, count the others."""
-        self._refused += 1
-        if self._refused == 1:
-            log.warning("%s: ignored a request: %s", self, problem)
-        else:
-            log.debug("%s: ignored request number %d: %s", self, self._refused, problem)

@@ -23,8 +23,8 @@ from simulator.lateness import Lateness
 from simulator.programme import Burst, Programme
 from simulator.replay import Replay
 from simulator.timer import DeadlineTimer
-from simulator.updates import Update
 from streamer.ist import ist_datetime, ist_rfc3339
+from streamer.odin.tags import InstrumentKey
 
 __all__ = ["Player"]
 
@@ -40,6 +40,8 @@ _PREPARED = 3
 
 # From this speed on texts are written many at a time, which is less work and comes in lumps.
 _HASTY_RATE = 100
+
+_NOBODY: frozenset[InstrumentKey] = frozenset()
 
 GAP_NS = 60 * _SECOND_NS
 """Simulated time without an update that is told as a gap."""
@@ -330,7 +332,7 @@ class Player:
         if bursts:
             self._send(bursts)
             self._tell_gaps(bursts)
-            self._replay.expect_texts(self._feed.text_interest if self._is_hasty else ())
+            self._replay.expect_texts(self._feed.text_interest if self._is_hasty else _NOBODY)
             self._read_ahead()
         elif self._is_pass_over():
             self._end_pass()
@@ -343,14 +345,14 @@ class Player:
         if self._clock.paused:
             return []
         if self._clock.rate is not None:
-            return self._programme.take(self._clock.now(), _BATCH)
-        bursts = self._programme.take(self._programme.end, _BATCH)
+            return self._programme.take(self._clock.now(), _BATCH, whole=self._is_hasty)
+        bursts = self._programme.take(self._programme.end, _BATCH, whole=True)
         if bursts:
             self._clock.advance(_end_of(bursts[-1]))
         return bursts
 
     def _take_of_step(self, step: _Step) -> list[Burst]:
-        bursts = self._programme.take(step.to, _BATCH)
+        bursts = self._programme.take(step.to, _BATCH, whole=True)
         if bursts:
             self._clock.jump(max(self._clock.now(), _end_of(bursts[-1])))
         else:
@@ -377,24 +379,23 @@ class Player:
                 self._told_at = written_at
             self.updates += len(burst.updates)
             if is_paced:
-                self._note_lateness(burst.updates, written_at)
+                self._note_lateness(burst.times, written_at)
 
-    def _note_lateness(self, updates: Sequence[Update], written_at: int) -> None:
-        for update in updates:
-            due = self._clock.due(update.ts)
+    def _note_lateness(self, times: Sequence[int], written_at: int) -> None:
+        for ts in times:
+            due = self._clock.due(ts)
             if due is not None:
                 self.lateness.add(written_at - due)
 
     def _tell_gaps(self, bursts: Sequence[Burst]) -> None:
-        busy = [burst.updates for burst in bursts if burst.updates]
-        followers = [updates[0].ts for updates in busy[1:]]
+        busy = [span for burst in bursts if (span := burst.span) is not None]
+        followers = [first for first, _ in busy[1:]]
         following = self._replay.next_due()
         if following is not None:
             followers.append(following)
-        for updates, until in zip(busy, followers, strict=False):
-            if until - updates[-1].ts > GAP_NS:
-                since = ist_rfc3339(updates[-1].ts)
-                self._tell("gap", {"since": since, "until": ist_rfc3339(until)})
+        for (_, last), until in zip(busy, followers, strict=False):
+            if until - last > GAP_NS:
+                self._tell("gap", {"since": ist_rfc3339(last), "until": ist_rfc3339(until)})
 
     async def _let_sockets_drain(self) -> None:
         while not await self._feed.wait_drained(1.0):
@@ -463,4 +464,5 @@ class Player:
 
 def _end_of(burst: Burst) -> int:
     """Return the time of the last that a burst tells."""
-    return burst.updates[-1].ts if burst.updates else burst.second or 0
+    span = burst.span
+    return burst.second or 0 if span is None else span[1]

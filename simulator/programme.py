@@ -8,9 +8,11 @@ time, in a pause or on a slow replay, are the player's and not in here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from simulator.replay import Place, Replay
+from simulator.stretch import Stretch
 from simulator.updates import Update
 
 __all__ = ["Burst", "Programme"]
@@ -34,8 +36,25 @@ class Burst(NamedTuple):
     """
 
     second: int | None
-    updates: list[Update]
+    updates: Sequence[Update]
     jumped: bool = False
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """The times of the first and of the last update; None if there is none."""
+        updates = self.updates
+        if not updates:
+            return None
+        if isinstance(updates, Stretch):
+            return updates.first_ts, updates.last_ts
+        return updates[0].ts, updates[-1].ts
+
+    @property
+    def times(self) -> list[int]:
+        """The time of each update."""
+        if isinstance(self.updates, Stretch):
+            return self.updates.times
+        return [update.ts for update in self.updates]
 
 
 class Programme:
@@ -90,13 +109,15 @@ class Programme:
         beat = max(self._next_second, self._from)
         return beat if row is None else min(beat, row)
 
-    def take(self, until: int, limit: int) -> list[Burst]:
+    def take(self, until: int, limit: int, *, whole: bool = False) -> list[Burst]:
         """
         Return what is due up to ``until``, inclusive, and not taken yet.
 
         Args:
             until: Simulated time, UNIX nanoseconds.
             limit: The most heartbeats and updates together.
+            whole: Let updates be stretches of rows, which are made many at a
+                time, instead of lists. What they say is the same.
 
         """
         bursts: list[Burst] = []
@@ -110,9 +131,12 @@ class Programme:
                     break
             before_next = min(until, self._next_second - 1)
             row = self._replay.next_due()
-            updates: list[Update] = []
+            updates: Sequence[Update] = []
             if limit > 0 and row is not None and row <= before_next:
-                updates = self._replay.take(before_next, limit)
+                if whole:
+                    updates = self._replay.take_rows(before_next, limit) or []
+                else:
+                    updates = self._replay.take(before_next, limit)
             if second is None and not updates:
                 break
             limit -= len(updates)

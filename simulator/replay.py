@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Set
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ from simulator.checkpoints import ROWS_APART, Checkpoint, Checkpoints
 from simulator.columns import Batch
 from simulator.fold import DayFold
 from simulator.recording import Recording
+from simulator.stretch import Latest, Stretch
 from simulator.updates import Layout, PackedRows, Update
 from streamer.calendar import TradingCalendar
 from streamer.errors import RecordingError
@@ -87,7 +88,8 @@ class Replay:
                 ),
                 file=", ".join(str(path) for path in recording.paths),
             )
-        self._texts_of: Collection[InstrumentKey] = ()
+        self._texts_of: Set[InstrumentKey] = frozenset()
+        self._position = 0
         self.rows_taken = 0
         """How many of them lie behind the present place."""
         first = Checkpoint(start, 0, self._folded_to(start))
@@ -133,24 +135,23 @@ class Replay:
         reader = _Reader(before, self._checkpoints, self._layout)
         for batch in self._recording.batches(before.ts, at, keys=self.keys):
             reader.fold(batch)
-        states = reader.latest(at)
+        latest = reader.latest(at)
         rows = reader.rows
         reader.incoming = self._recording.batches(at, self.end - self.shift, keys=self.keys)
         reader.prefetch()
-        return Place(to, rows, {update.key: update for update in states}, reader)
+        return Place(to, rows, latest, reader)
 
     def go(self, place: Place) -> None:
         """Continue from a place, which is used up by that."""
         self._reader = place.reader
         self._reader.texts_of = self._texts_of
+        self._latest = place.latest
         self._rows = PackedRows.nothing()
-        self._offset = 0
-        self._block: list[Update] = []
-        self._times: list[int] = []
-        self._position = 0
+        self._has_tried_texts = False
+        self._noted = 0
+        self._start_block(0)
         self._now = place.ts
         self.rows_taken = place.rows
-        self._state = place.states
 
     def turn_to(self, other: Replay) -> None:
         """Take over the window of another replay; `go` to a place of that one next."""
@@ -162,7 +163,7 @@ class Replay:
 
     def next_due(self) -> int | None:
         """Return the time of the next update; None at the end."""
-        if self._position == len(self._block) and not self._next_block():
+        if self._position == len(self._times) and not self._next_block():
             return None
         return self._times[self._position]
 
@@ -174,37 +175,68 @@ class Replay:
         """
         taken: list[Update] = []
         while len(taken) < limit:
-            if self._position == len(self._block) and not self._next_block():
+            times = self._times
+            if self._position == len(times) and not self._next_block():
                 break
+            times = self._times
             left = self._position
-            right = min(left + limit - len(taken), len(self._block))
-            right = bisect_right(self._times, until, left, right)
-            due = self._block[left:right]
-            taken += due
+            right = min(left + limit - len(taken), len(times))
+            right = bisect_right(times, until, left, right)
+            taken += self._updates[left:right]
             self._position = right
-            if right < len(self._block):
+            if right < len(times):
                 break
-        for update in taken:
-            self._state[update.key] = update
         if taken:
             self.rows_taken += len(taken)
             self._now = taken[-1].ts
         return taken
 
+    def take_rows(self, until: int, limit: int) -> Stretch | None:
+        """
+        Return updates as `take` does, without making one of each row; None if nothing is due.
+
+        They may be fewer than are due: those of one batch of the recording.
+        """
+        due = self.next_due()
+        if due is None or due > until:
+            return None
+        rows = self._rows_with_texts()
+        first = self._block_at + self._position
+        last = min(first + limit, len(rows.ts))
+        last = first + int(rows.ts[first:last].searchsorted(until, "right"))
+        self._start_block(last)
+        self.rows_taken += last - first
+        self._now = rows.ts.item(last - 1)
+        return Stretch(self._layout, rows, first, last)
+
+    def _rows_with_texts(self) -> PackedRows:
+        """Return the present rows; those that were read before somebody wanted texts get them."""
+        rows = self._rows
+        if (
+            self._texts_of
+            and not self._has_tried_texts
+            and (rows.texts is None or rows.texts.of is not self._texts_of)
+        ):
+            # Once, so that a client that subscribes on and on does not slow everything down.
+            self._has_tried_texts = True
+            self._rows = rows = self._layout.with_texts(rows, self._texts_of)
+        return rows
+
     def upcoming(self, limit: int) -> list[Update]:
         """Return the next updates, at most ``limit``, without taking them."""
         if self.next_due() is None:
             return []
-        return self._block[self._position : self._position + limit]
+        return self._updates[self._position : self._position + limit]
 
     def state(self, key: InstrumentKey) -> Update | None:
         """Return an instrument's last update on the present day; None before its first row."""
-        update = self._state.get(key)
+        self._note()
+        update = self._latest.update(key)
         if update is None or ist_date(update.ts - self.shift) != ist_date(self._now - self.shift):
             return None
         return update
 
-    def expect_texts(self, keys: Collection[InstrumentKey]) -> None:
+    def expect_texts(self, keys: Set[InstrumentKey]) -> None:
         """Have touchlines of these instruments written as text when their rows are read."""
         self._texts_of = self._reader.texts_of = keys
 
@@ -244,19 +276,38 @@ class Replay:
         return fold
 
     def _next_block(self) -> bool:
-        """Make the next updates; return False at the end."""
-        if self._offset >= len(self._rows.ts):
+        """Turn to the next rows; return False at the end."""
+        following = self._block_at + self._position
+        if following == len(self._rows.ts):
             rows = self._reader.take()
             if rows is None:
                 return False
+            self._note()
             self._rows = rows
-            self._offset = 0
-        block = slice(self._offset, self._offset + BLOCK_ROWS)
-        self._block = list(self._layout.updates(self._rows, block))
-        self._times = self._rows.ts[block].tolist()
-        self._position = 0
-        self._offset += BLOCK_ROWS
+            self._has_tried_texts = False
+            self._noted = following = 0
+        self._start_block(following)
         return True
+
+    def _start_block(self, at: int) -> None:
+        self._block_at = at
+        self._position = 0
+        self._times: list[int] = self._rows.ts[at : at + BLOCK_ROWS].tolist()
+        self._made: list[Update] | None = None
+
+    @property
+    def _updates(self) -> list[Update]:
+        """The updates of the present block."""
+        if self._made is None:
+            block = slice(self._block_at, self._block_at + BLOCK_ROWS)
+            self._made = list(self._layout.updates(self._rows, block))
+        return self._made
+
+    def _note(self) -> None:
+        """Let what was taken become the state."""
+        reached = self._block_at + self._position
+        self._latest.note(self._rows, self._noted, reached)
+        self._noted = reached
 
 
 class Place(NamedTuple):
@@ -264,7 +315,7 @@ class Place(NamedTuple):
 
     ts: int
     rows: int
-    states: dict[InstrumentKey, Update]
+    latest: Latest
     reader: _Reader
 
 
@@ -279,7 +330,7 @@ class _Reader:
         self.incoming: Iterator[Batch] = iter(())
         self.rows = since.rows
         """How many rows of the window have been folded."""
-        self.texts_of: Collection[InstrumentKey] = ()
+        self.texts_of: Set[InstrumentKey] = frozenset()
         self._fold = since.fold.copy()
         self._last = since.ts - 1
         self._checkpoints = checkpoints
@@ -297,9 +348,9 @@ class _Reader:
         self.rows += len(batch.ts)
         return self._fold.fold(batch)
 
-    def latest(self, now: int) -> list[Update]:
-        """Return the last update of each instrument that has had one on the day of ``now``."""
-        return list(self._layout.updates(self._layout.packed(self._fold.latest(now)), slice(None)))
+    def latest(self, now: int) -> Latest:
+        """Return the last row of each instrument that has had one on the day of ``now``."""
+        return Latest(self._layout, self._layout.packed(self._fold.latest(now)))
 
     def prefetch(self) -> bool:
         """Read one batch ahead; tell whether there was one to read, and room for it."""

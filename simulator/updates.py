@@ -8,8 +8,8 @@ looked at, and a hundred thousand tuples of integers cost time and memory. A
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from itertools import repeat
+from collections.abc import Iterable, Iterator, Set
+from itertools import pairwise, repeat
 from struct import Struct
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from simulator.fold import DEPTH_COLUMNS
 from simulator.recording import Recording
 from streamer.instruments import tick_size
 from streamer.ist import NS_PER_SECOND, ist_date, ist_datetime
+from streamer.odin.framing import Run
 from streamer.odin.messages import (
     BestFive,
     Level,
@@ -31,11 +32,11 @@ from streamer.odin.messages import (
     encode_best_five,
     encode_ltp,
     encode_native,
-    encode_touchline,
+    encode_plain_touchline,
 )
 from streamer.odin.tags import InstrumentKey
 
-__all__ = ["Layout", "PackedRows", "Update"]
+__all__ = ["Layout", "PackedRows", "RowTexts", "Update"]
 
 # The figures of a touchline in its own order, from the ltp on.
 _LOCATOR = "locator"
@@ -63,6 +64,8 @@ _TOUCHLINE = (
     "open_interest",
     _SENT,
 )
+NO_TEXTS = Run(memoryview(b""), (0,))
+_LOCATOR_AT = _TOUCHLINE.index(_LOCATOR)
 _PER_SIDE = 1 + 3 * (DEPTH_LEVELS - 1)
 _DEPTH = tuple(
     name
@@ -107,7 +110,7 @@ class Layout:
                 packed[:, column] = folded.figures[name]
         return packed.view(f"V{8 * len(self.names)}").ravel()
 
-    def packed(self, folded: Batch, texts_of: Collection[InstrumentKey] = ()) -> PackedRows:
+    def packed(self, folded: Batch, texts_of: Set[InstrumentKey] = frozenset()) -> PackedRows:
         """
         Return the rows as they wait to become updates, with the times that are told.
 
@@ -119,24 +122,26 @@ class Layout:
         if self.shift:
             figures = folded.figures | {"ltt": folded.figures["ltt"] + self.shift}
             folded = Batch(folded.ts + self.shift, folded.instrument, figures)
-        texts = self._texts(folded, texts_of) if texts_of else repeat(None, len(folded.ts))
-        packed = self.pack(folded)
-        return PackedRows(folded.ts, folded.instrument, folded.figures["ltp"], packed, list(texts))
+        packed = PackedRows(folded.ts, folded.instrument, folded.figures["ltp"], self.pack(folded))
+        return self.with_texts(packed, texts_of) if texts_of else packed
 
-    def _texts(self, folded: Batch, texts_of: Collection[InstrumentKey]) -> Sequence[bytes | None]:
+    def with_texts(self, rows: PackedRows, texts_of: Set[InstrumentKey]) -> PackedRows:
+        """Return rows with the touchlines of these instruments written as text."""
         # Not at the top: polars takes long to import, and only fast replays need it.
         from simulator.texts import touchline_texts
 
         wanted = np.array([key in texts_of for key in self.keys], dtype=np.bool_)
-        rows = np.flatnonzero(wanted[folded.instrument])
-        figures = {name: values[rows] for name, values in folded.figures.items()}
-        written = touchline_texts(self.keys, folded.ts[rows], folded.instrument[rows], figures)
-        if len(rows) == len(folded.ts):
-            return written
-        texts: list[bytes | None] = [None] * len(folded.ts)
-        for row, text in zip(rows.tolist(), written, strict=True):
-            texts[row] = text
-        return texts
+        has_text = wanted[rows.instrument]
+        figures = rows.figures.view(np.int64).reshape(len(rows.ts), len(self.names))
+        ts, instrument = rows.ts, rows.instrument
+        if not has_text.all():
+            figures, ts, instrument = figures[has_text], ts[has_text], instrument[has_text]
+        before = np.concatenate(([0], np.cumsum(has_text, dtype=np.int64)))
+        columns = {
+            name: np.ascontiguousarray(figures[:, column]) for column, name in enumerate(self.names)
+        }
+        run = touchline_texts(self.keys, ts, instrument, columns) if len(ts) else NO_TEXTS
+        return rows._replace(texts=RowTexts(texts_of, run, before))
 
     def updates(self, packed: PackedRows, rows: slice) -> Iterator[Update]:
         """Make updates of some of the rows."""
@@ -147,7 +152,7 @@ class Layout:
             packed.ltp[rows].tolist(),
             repeat(self),
             packed.figures[rows].tolist(),
-            packed.texts[rows],
+            repeat(None) if packed.texts is None else packed.texts.each(rows),
         )
 
 
@@ -210,7 +215,10 @@ class Update(msgspec.Struct, gc=False, eq=False):
     def text(self) -> bytes:
         """The touchline as text (209)."""
         if self.made_text is None:
-            self.made_text = encode_touchline(self.touchline, self.sent)
+            figures = self.layout.unpack(self.packed)
+            self.made_text = encode_plain_touchline(
+                *self.key, *figures[:_LOCATOR_AT], *figures[_LOCATOR_AT + 1 : len(_TOUCHLINE)]
+            )
         return self.made_text
 
     @property
@@ -238,6 +246,28 @@ class Update(msgspec.Struct, gc=False, eq=False):
         return self.made_best_five
 
 
+class RowTexts(NamedTuple):
+    """Touchlines of rows that are written as text already."""
+
+    of: Set[InstrumentKey]
+    """The instruments whose rows have one."""
+    run: Run
+    before: Int64Array
+    """For each row, and for the end, how many texts stand before it."""
+
+    def between(self, first: int, last: int) -> Run:
+        """Return the texts of the rows from ``first`` on, before ``last``."""
+        framed, marks = self.run
+        return Run(framed, marks[self.before.item(first) : self.before.item(last) + 1])
+
+    def each(self, rows: slice) -> Iterable[bytes | None]:
+        """Return for each row its text, None where there is none."""
+        first, last, _ = rows.indices(len(self.before) - 1)
+        texts = iter(self.between(first, last).texts())
+        before = self.before[first : last + 1].tolist()
+        return [next(texts) if after > at else None for at, after in pairwise(before)]
+
+
 class PackedRows(NamedTuple):
     """Folded rows that wait to become updates."""
 
@@ -245,14 +275,13 @@ class PackedRows(NamedTuple):
     instrument: Int32Array
     ltp: Int64Array
     figures: npt.NDArray[np.void]
-    texts: list[bytes | None]
-    """Touchlines that are written as text already."""
+    texts: RowTexts | None = None
 
     @classmethod
     def nothing(cls) -> PackedRows:
         """Return no rows."""
         none = np.empty(0, dtype=np.int64)
-        return cls(none, none.astype(np.int32), none, none.view("V8"), [])
+        return cls(none, none.astype(np.int32), none, none.view("V8"))
 
 
 def _told_levels(

@@ -17,9 +17,9 @@ A client need not wait for its answer: requests behind the logon are taken in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, KeysView, Sequence
+from collections.abc import Callable, Iterable, Iterator, KeysView, Sequence, Set
 from enum import Enum, StrEnum, auto
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 
@@ -28,7 +28,9 @@ from streamer.odin.framing import (
     Dialect,
     RequestDecoder,
     ResponseDecoder,
+    Run,
     encode_frames,
+    encode_queue,
     encode_request_frame,
 )
 from streamer.odin.messages import (
@@ -182,8 +184,11 @@ class ServerConnection:
         self._phase = _Phase.NEW
         self._asked = Logon("")
         self._decoder = RequestDecoder()
-        self._queue: list[bytes] = []
+        self._queue: list[bytes | Run] = []
+        self._has_runs = False
         self._last_ltp: dict[InstrumentKey, int] = {}
+        self._compared: Set[InstrumentKey] | None = None
+        self._wants_those = False
 
     @property
     def logged_on(self) -> bool:
@@ -193,7 +198,12 @@ class ServerConnection:
     @property
     def queued_messages(self) -> int:
         """How many messages wait for :meth:`data_to_send`."""
-        return len(self._queue)
+        return sum(len(item.marks) - 1 if isinstance(item, Run) else 1 for item in self._queue)
+
+    @property
+    def has_interest(self) -> bool:
+        """Whether an instrument is wanted in any form."""
+        return bool(self.touchline or self.ltp or self.best_five)
 
     def interest(self) -> KeysView[InstrumentKey]:
         """Return the instruments wanted in any form, each once, oldest first by kind."""
@@ -286,6 +296,7 @@ class ServerConnection:
 
     def _add(self, kind: Kind, key: InstrumentKey, mode: TouchlineMode) -> bool:
         """Subscribe one instrument unless the limit forbids it; tell whether it is subscribed."""
+        self._compared = None
         subscribed = self._subscribed(kind)
         held = len(self.touchline) + len(self.ltp) + len(self.best_five)
         if key not in subscribed and held >= self._max_instruments:
@@ -301,6 +312,7 @@ class ServerConnection:
 
     def _drop(self, kind: Kind, key: InstrumentKey) -> bool:
         """Unsubscribe one instrument; tell whether it was subscribed."""
+        self._compared = None
         subscribed = self._subscribed(kind)
         if key not in subscribed:
             return False
@@ -342,9 +354,11 @@ class ServerConnection:
         self._phase = _Phase.REFUSED
         self.user = ""
         self.paused = False
+        self._compared = None
         for subscribed in (self.touchline, self.ltp, self.best_five, self._last_ltp):
             subscribed.clear()
         self._queue = [encode_logon_answer(LogonAnswer(status), now)]
+        self._has_runs = False
 
     def send(self, message: bytes) -> None:
         """Queue the text of one message, whatever the client asked for."""
@@ -372,6 +386,32 @@ class ServerConnection:
             queue.append(update.best_five)
         return len(queue) - before
 
+    def wants_texts_of(self, keys: Set[InstrumentKey]) -> bool:
+        """
+        Tell whether every touchline of these instruments is wanted as text, and nothing else.
+
+        It is told fast while ``keys`` is the same object and no subscription changes.
+        """
+        if self.paused or self._phase is not _Phase.LOGGED_ON or self.ltp or self.best_five:
+            return False
+        if self._compared is not keys:
+            self._compared = keys
+            plain = TouchlineMode()
+            self._wants_those = self.touchline.keys() == keys and all(
+                mode == plain for mode in self.touchline.values()
+            )
+        return self._wants_those
+
+    def publish_run(self, run: Run) -> int:
+        """
+        Queue the texts of updates of which :meth:`wants_texts_of` is true; return how many.
+
+        It comes to what publishing the updates one by one comes to.
+        """
+        self._queue.append(run)
+        self._has_runs = True
+        return len(run.marks) - 1
+
     def send_state(self, kind: Kind, update: Encodings) -> None:
         """
         Queue the present state of an instrument in one form, if it is subscribed so.
@@ -398,11 +438,13 @@ class ServerConnection:
     def data_to_send(self) -> list[bytes]:
         """Empty the queue; return whole frames in order, each one WebSocket message."""
         queue = self._queue
+        if not queue:
+            return []
         self._queue = []
-        frames: list[bytes] = []
-        for start in range(0, len(queue), self._batch):
-            frames += encode_frames(queue[start : start + self._batch], self._level)
-        return frames
+        if not self._has_runs and len(queue) <= self._batch:
+            return encode_frames(cast(list[bytes], queue), self._level)
+        self._has_runs = False
+        return encode_queue(queue, self._batch, self._level)
 
 
 class ClientConnection:

@@ -30,7 +30,9 @@ import zlib
 from collections.abc import Callable, Sequence
 from enum import Enum
 from importlib import import_module
+from itertools import pairwise
 from struct import Struct as Layout
+from typing import NamedTuple
 
 from streamer.errors import FrameError, MessageError
 
@@ -320,6 +322,74 @@ def _frame(stream: bytes) -> bytes:
     if len(stream) > MAX_STREAM_BYTES:
         raise ValueError(f"a frame holds {MAX_STREAM_BYTES} bytes at most, not {len(stream)}")
     return b"\x05%05d%b" % (len(stream), stream)
+
+
+class Run(NamedTuple):
+    """
+    Texts of a server that stand side by side as they do in a body, in order.
+
+    Args:
+        framed: Holds them, each behind 0x02 and its length.
+        marks: Where in ``framed`` each begins, and in the end where the last one ends.
+
+    """
+
+    framed: memoryview
+    marks: Sequence[int]
+
+    def texts(self) -> list[bytes]:
+        """Return the texts one by one."""
+        return [
+            bytes(self.framed[start + HEADER_BYTES : end]) for start, end in pairwise(self.marks)
+        ]
+
+
+def encode_queue(queue: Sequence[bytes | Run], batch: int, level: int) -> list[bytes]:
+    """
+    Return texts and runs of texts as frames, in order, at most ``batch`` texts in each.
+
+    The frames are those of :func:`encode_frames` for each ``batch`` texts one
+    by one; a run costs no work for each of its texts.
+    """
+    frames: list[bytes] = []
+    pieces: list[bytes | Run] = []
+    held = 0
+    for item in queue:
+        if not isinstance(item, Run):
+            pieces.append(item)
+            held += 1
+            if held == batch:
+                frames += _frames_of(pieces, level)
+                pieces, held = [], 0
+            continue
+        framed, marks = item
+        first, count = 0, len(marks) - 1
+        while first < count:
+            last = min(first + batch - held, count)
+            pieces.append(Run(framed, marks[first : last + 1]))
+            held += last - first
+            first = last
+            if held == batch:
+                frames += _frames_of(pieces, level)
+                pieces, held = [], 0
+    return frames + _frames_of(pieces, level)
+
+
+def _frames_of(pieces: Sequence[bytes | Run], level: int) -> list[bytes]:
+    body = b"".join(
+        [
+            piece.framed[piece.marks[0] : piece.marks[-1]]
+            if isinstance(piece, Run)
+            else b"\x02%05d%b" % (len(piece), piece)
+            for piece in pieces
+        ]
+    )
+    if len(body) <= TARGET_BODY_BYTES:
+        return [_frame(_packed(body, level))] if body else []
+    texts: list[bytes] = []
+    for piece in pieces:
+        texts += piece.texts() if isinstance(piece, Run) else [piece]
+    return encode_frames(texts, level)
 
 
 def encode_frames(messages: Sequence[bytes], level: int = 6) -> list[bytes]:

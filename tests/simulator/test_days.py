@@ -50,7 +50,9 @@ def test_a_seek_into_the_next_day_moves_on(tmp_path: Path) -> None:
     taken = days.take(days.end)
     assert [update.ltp for update in taken] == [11000 + i for i in range(20)]
     assert [update.touchline.open for update in taken] == [11000] * 20
-    assert days.state(RELIANCE) == taken[-1]
+    state = days.state(RELIANCE)
+    assert state is not None
+    assert (state.ts, state.text) == (taken[-1].ts, taken[-1].text)
     assert days.state(SBIN) is None
     assert days.density(10 * SECOND) == [10, 10]
 

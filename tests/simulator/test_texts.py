@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from simulator.columns import MAX_PRICE, MAX_QUANTITY, Int64Array
 from simulator.texts import touchline_texts
-from streamer.odin.messages import Touchline, encode_touchline
+from streamer.odin.messages import Touchline, encode_plain_touchline, encode_touchline
 
 SECOND = 10**9
 KEYS = ((1, 2885), (3, 500_325), (1, 26_000))
@@ -64,6 +64,16 @@ def plain(row: dict[str, int]) -> bytes:
     return encode_touchline(touchline, row["ts"])
 
 
+def direct(row: dict[str, int]) -> bytes:
+    """The text of one row, as it is written from its figures."""
+    names = (
+        *("ltp", "ltq", "volume", "atp", "bid_qty", "bid_price", "ask_qty", "ask_price"),
+        *("total_buy_qty", "total_sell_qty", "open", "high", "low", "prev_close", "ltt", "ts"),
+        *("week_52_high", "week_52_low", "open_interest", "ts"),
+    )
+    return encode_plain_touchline(*KEYS[row["instrument"]], *(row[name] for name in names))
+
+
 def column(rows: list[dict[str, int]], name: str) -> Int64Array:
     """One figure of all rows."""
     return np.array([row[name] for row in rows], dtype=np.int64)
@@ -79,9 +89,12 @@ LEAST = dict.fromkeys(("instrument", *PRICES, *RANGES, *QUANTITIES), 0) | {
 @example(rows=[LEAST, LEAST | {"ltp": 1, "prev_close": 2}, LEAST | {"ltp": 3, "prev_close": 2}])
 @example(rows=[LEAST | {"ltp": 99_999, "prev_close": 100_000}])
 def test_many_texts_are_those_of_each(rows: list[dict[str, int]]) -> None:
-    """Whatever the figures, column by column comes to the same bytes as row by row."""
+    """Whatever the figures, column by column or straight from them, the bytes are the same."""
     figures = {name: column(rows, name) for name in ("ltt", *PRICES, *RANGES, *QUANTITIES)}
     texts = touchline_texts(
         KEYS, column(rows, "ts"), column(rows, "instrument").astype(np.int32), figures
     )
-    assert texts == [plain(row) for row in rows]
+    assert texts.texts() == [plain(row) for row in rows]
+    assert texts.texts() == [direct(row) for row in rows]
+    framed = b"".join(b"\x02%05d%b" % (len(text), text) for text in texts.texts())
+    assert texts.framed[texts.marks[0] : texts.marks[-1]] == framed

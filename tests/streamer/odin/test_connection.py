@@ -22,7 +22,13 @@ from streamer.odin.connection import (
     ServerEvent,
     TouchlineMode,
 )
-from streamer.odin.framing import Dialect, ResponseDecoder, encode_frames, encode_request_frame
+from streamer.odin.framing import (
+    Dialect,
+    ResponseDecoder,
+    Run,
+    encode_frames,
+    encode_request_frame,
+)
 from streamer.odin.messages import (
     BestFive,
     Heartbeat,
@@ -514,8 +520,22 @@ class SubscriptionModel(RuleBasedStateMachine):
         self.server.publish(update)
         assert texts_sent_by(self.server) == expected
 
+    @rule(keys=st.sampled_from([frozenset({INFY}), frozenset({INFY, RELIANCE}), frozenset()]))
+    def publish_run(self, keys: frozenset[InstrumentKey]) -> None:
+        wanted = dict.fromkeys(keys, (False, False))
+        plain = self.touchline == wanted and not (self.ltp or self.best_five or self.paused)
+        assert self.server.wants_texts_of(keys) == plain
+        if plain:
+            texts = [Update(key, ltp).text for key in keys for ltp in (1, 2)]
+            framed = [b"\x02%05d%b" % (len(text), text) for text in texts]
+            marks = [sum(map(len, framed[:count])) for count in range(len(framed) + 1)]
+            assert self.server.publish_run(Run(memoryview(b"".join(framed)), marks)) == len(texts)
+            assert self.server.queued_messages == len(texts)
+            assert texts_sent_by(self.server) == texts
+
     @invariant()
     def interest_is_the_union(self) -> None:
+        assert self.server.has_interest == bool(self.touchline or self.ltp or self.best_five)
         assert set(self.server.interest()) == self.touchline.keys() | self.ltp | self.best_five
 
 

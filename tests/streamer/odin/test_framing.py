@@ -19,8 +19,10 @@ from streamer.odin.framing import (
     Dialect,
     RequestDecoder,
     ResponseDecoder,
+    Run,
     cut_body,
     encode_frames,
+    encode_queue,
     encode_request_frame,
     split_body,
 )
@@ -77,6 +79,35 @@ class TestEncoding:
             (body,) = bodies([data])
             assert len(body) <= TARGET_BODY_BYTES
             assert int(data[1:6]) == len(data) - HEADER_BYTES
+
+    @given(
+        pieces=st.lists(st.one_of(ascii_texts, st.lists(ascii_texts, max_size=12)), max_size=12),
+        batch=st.integers(1, 9),
+        padding=st.sampled_from([0, 20_000]),
+        skipped=st.integers(0, 3),
+    )
+    def test_runs_are_framed_as_their_texts_are(
+        self, pieces: list[bytes | list[bytes]], batch: int, padding: int, skipped: int
+    ) -> None:
+        """Texts that stand side by side already give the frames of each so many, one by one."""
+        texts: list[bytes] = []
+        queue: list[bytes | Run] = []
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                queue.append(piece)
+                texts.append(piece)
+                continue
+            longer = [text + b"x" * padding for text in piece]
+            framed = [inner(OTHER)] * skipped + [inner(text) for text in longer]
+            marks = [sum(map(len, framed[:count])) for count in range(len(framed) + 1)]
+            run = Run(memoryview(b"".join(framed)), marks[skipped:])
+            assert run.texts() == longer
+            queue.append(run)
+            texts += longer
+        expected: list[bytes] = []
+        for start in range(0, len(texts), batch):
+            expected += encode_frames(texts[start : start + batch], 1)
+        assert encode_queue(queue, batch, 1) == expected
 
     def test_a_longer_text_travels_alone(self) -> None:
         """A text over 60 KiB is neither cut nor joined with its neighbours."""
