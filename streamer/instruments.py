@@ -162,15 +162,15 @@ class InstrumentTable:
         an exchange NSE goes first, then BSE. Any text is allowed and none
         raises.
         """
-        found = self.mean(stock)
-        return None if found is None else found.instrument
+        try:
+            return self._by_text[stock].instrument
+        except KeyError:
+            found = self._by_text.get(_normalised(stock))
+            return None if found is None else found.instrument
 
     def mean(self, stock: str) -> Meaning | None:
         """Return what ``stock`` means, as :meth:`resolve` does, with the name that replies use."""
-        found = self._by_text.get(stock)
-        if found is None:
-            found = self._by_text.get(_normalised(stock))
-        return found
+        return self._by_text.get(stock) or self._by_text.get(_normalised(stock))
 
     def mean_as_spelt(self, stocks: Sequence[object]) -> list[Meaning | None]:
         """

@@ -23,6 +23,7 @@ from tests.benchmarks._command import Answer, Goal, at_most, parser, run
 
 INSTRUMENTS = 9_000
 LOOKUPS = 2_000
+PASSES = 100
 SEED = 1
 FIRST_TOKEN = 5_000_000
 
@@ -50,19 +51,28 @@ def database(instruments: Sequence[Instrument]) -> sqlite3.Connection:
     return connection
 
 
-def ns_each(find: Callable[[str], object], stocks: Sequence[str], times: int) -> float:
-    """Return the processor time of one look-up, ns, the best of so many times all of them."""
-    best = float("inf")
+def ns_each(find: Callable[[str], object], times: int, *kinds: Sequence[str]) -> list[float]:
+    """
+    Return the processor time of one look-up, ns, for each kind of words.
+
+    It is the best of so many times all of them. The kinds take turns, each time
+    in another order, so that a moment of a slow machine is no kind's alone.
+    """
+    best = [float("inf")] * len(kinds)
+    order = list(range(len(kinds)))
     for _ in range(times):
-        began = time.thread_time_ns()
-        for stock in stocks:
-            find(stock)
-        best = min(best, (time.thread_time_ns() - began) / len(stocks))
+        order.append(order.pop(0))
+        for number in order:
+            stocks = kinds[number]
+            began = time.thread_time_ns()
+            for stock in stocks:
+                find(stock)
+            best[number] = min(best[number], (time.thread_time_ns() - began) / len(stocks))
     return best
 
 
 def measure(rounds: int, *, quick: bool) -> dict[str, float]:
-    """Return the nanoseconds of each way; the ways take turns."""
+    """Return the nanoseconds of each way, medians of so many rounds."""
     instruments = table()
     listed = list(instruments)
     drawn = random.Random(SEED).choices([i for i in listed if i.kind == "equity"], k=LOOKUPS)
@@ -76,18 +86,17 @@ def measure(rounds: int, *, quick: bool) -> dict[str, float]:
             return lambda stock: connection.execute(query, (stock,)).fetchone()
 
         few = 50 if quick else 300
-        ways: dict[str, Callable[[], float]] = {
-            "token": lambda: ns_each(instruments.resolve, tokens, 20),
-            "symbol": lambda: ns_each(instruments.resolve, symbols, 20),
-            "database, token": lambda: ns_each(by("token"), tokens, 3),
-            "database, symbol": lambda: ns_each(by("symbol"), symbols[:few], 1),
-        }
-        found: dict[str, list[float]] = {name: [] for name in ways}
-        for number in range(rounds):
-            order = list(ways)
-            random.Random(number).shuffle(order)
-            for name in order:
-                found[name].append(ways[name]())
+        found: dict[str, list[float]] = {}
+        for _ in range(rounds):
+            token, symbol = ns_each(instruments.resolve, PASSES, tokens, symbols)
+            times = {
+                "token": token,
+                "symbol": symbol,
+                "database, token": ns_each(by("token"), 3, tokens)[0],
+                "database, symbol": ns_each(by("symbol"), 1, symbols[:few])[0],
+            }
+            for name, ns in times.items():
+                found.setdefault(name, []).append(ns)
     return {name: statistics.median(times) for name, times in found.items()}
 
 
