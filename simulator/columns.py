@@ -198,11 +198,31 @@ def to_integers(column: Column, array: Any) -> Int64Array:
     return values
 
 
+def numbers_of(array: Any) -> npt.NDArray[Any]:
+    """
+    Return the values of an Arrow array of numbers, to be read only; any value where it is null.
+
+    Made of the buffer: Arrow's own way imports pandas where that is installed,
+    which takes longer than all the rest of opening a recording.
+    """
+    buffer = array.buffers()[1]
+    kind = "f" if pt.is_floating(array.type) else "u" if pt.is_unsigned_integer(array.type) else "i"
+    dtype = np.dtype(f"{kind}{array.type.bit_width // 8}")
+    if buffer is None or not len(array):
+        return np.zeros(len(array), dtype=dtype)
+    return np.frombuffer(buffer, dtype=dtype, count=array.offset + len(array))[array.offset :]
+
+
+def nulls_of(array: Any) -> npt.NDArray[np.bool_]:
+    """Return where an Arrow array is null."""
+    return numbers_of(pc.is_null(array).cast(pa.uint8())).astype(np.bool_)
+
+
 def _missing(column: Column, array: Any) -> npt.NDArray[np.bool_] | None:
     """Return where the array is null; None if it is nowhere."""
     if not array.null_count:
         return None
-    missing: npt.NDArray[np.bool_] = pc.is_null(array).to_numpy(zero_copy_only=False)
+    missing = nulls_of(array)
     if column.required:
         raise BadValue(int(missing.argmax()), "null", "the value is missing", "one in every row")
     return missing
@@ -210,7 +230,7 @@ def _missing(column: Column, array: Any) -> npt.NDArray[np.bool_] | None:
 
 def _times(array: Any) -> Int64Array:
     per_second = _PER_SECOND[array.type.unit]
-    counts = array.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    counts = numbers_of(array.cast(pa.int64()))
     bad = (counts < _MIN_SECOND * per_second) | (counts >= _MAX_SECOND * per_second)
     if bad.any():
         row = int(bad.argmax())
@@ -223,9 +243,9 @@ def _times(array: Any) -> Int64Array:
 
 def _floats(array: Any, missing: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.float64]:
     """Return the array as floats, 0 where it is null; refuse what is no number."""
+    floats: npt.NDArray[np.float64] = numbers_of(array.cast(pa.float64()))
     if missing is not None:
-        array = array.fill_null(0)
-    floats: npt.NDArray[np.float64] = array.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        floats = np.where(missing, 0.0, floats)
     finite = np.isfinite(floats)
     if not finite.all():
         row = int(finite.argmin())
@@ -244,9 +264,9 @@ def _quantities(array: Any, missing: npt.NDArray[np.bool_] | None) -> Int64Array
         bad = (floats < 0) | (floats > MAX_QUANTITY)
         values = np.where(bad, 0, floats).astype(np.int64)
     else:
+        numbers = numbers_of(array)
         if missing is not None:
-            array = array.fill_null(0)
-        numbers = array.to_numpy(zero_copy_only=False)
+            numbers = np.where(missing, 0, numbers)
         bad = (numbers < 0) | (numbers > MAX_QUANTITY)
         values = numbers.astype(np.int64)
     if bad.any():

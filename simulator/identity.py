@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from simulator.columns import BadValue, Int32Array, Int64Array
+from simulator.columns import BadValue, Int32Array, Int64Array, nulls_of, numbers_of
 from streamer.instruments import Exchange, Instrument, InstrumentTable
 from streamer.odin.tags import BSE_CASH, NSE_CASH, InstrumentKey
 
@@ -105,12 +105,15 @@ class Identities:
         distinct: dict[str, list[Any]] = {}
         for name in (name for name in IDENTITY_COLUMNS if name in columns):
             encoded = _dictionary(columns[name])
-            own = encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+            own = numbers_of(encoded.indices).astype(np.int64)
+            if encoded.indices.null_count:
+                own[nulls_of(encoded.indices)] = -1
             distinct[name] = [None, *self._values(name, encoded.dictionary)]
             codes = own + 1 if codes is None else codes * len(distinct[name]) + own + 1
-        combined = pc.dictionary_encode(pa.array(codes))
-        positions = combined.indices.to_numpy(zero_copy_only=False)
-        names = _names(combined.dictionary.to_numpy(zero_copy_only=False), distinct)
+        arrow = pa.Array.from_buffers(pa.int64(), len(codes), [None, pa.py_buffer(codes)])
+        combined = pc.dictionary_encode(arrow)
+        positions = numbers_of(combined.indices)
+        names = _names(numbers_of(combined.dictionary), distinct)
         # Nearly all are known from the batches before: this line is where they are found.
         numbers = list(map(self._by_name.get, names))
         if None in numbers:

@@ -1,12 +1,28 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.columns import BY_NAME, COLUMNS, MAX_PRICE, UNTOLD, BadValue, to_integers
+from simulator.columns import (
+    BY_NAME,
+    COLUMNS,
+    MAX_PRICE,
+    UNTOLD,
+    BadValue,
+    nulls_of,
+    numbers_of,
+    to_integers,
+)
+from tests.simulator.parquet_files import rows, write
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_names_are_given_once() -> None:
@@ -58,3 +74,43 @@ def test_times_that_python_cannot_show_are_refused_all_the_same(count: int, unit
     with pytest.raises(BadValue) as refused:
         to_integers(BY_NAME["ts"], array)
     assert refused.value.value == f"{count} {unit} since 1970"
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        *(pa.int8(), pa.int16(), pa.int32(), pa.int64()),
+        *(pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()),
+        *(pa.float16(), pa.float32(), pa.float64()),
+    ],
+    ids=str,
+)
+@given(values=st.lists(st.none() | st.integers(0, 100), max_size=30), cut=st.integers(0, 30))
+def test_numbers_are_read_as_arrow_has_them(
+    type_: pa.DataType, values: list[int | None], cut: int
+) -> None:
+    """Of any type, also of a part of an array, and where they are null is told."""
+    exact = [None if value is None else np.float16(value) for value in values]
+    array = pa.array(exact if pa.types.is_float16(type_) else values, type_)[cut:]
+    missing = nulls_of(array)
+    assert missing.tolist() == [value is None for value in values[cut:]]
+    read = numbers_of(array)
+    assert len(read) == len(array)
+    assert read[~missing].tolist() == [value for value in values[cut:] if value is not None]
+
+
+def test_reading_does_not_import_pandas(tmp_path: Path) -> None:
+    """Arrow would do so where it is installed, and that takes longer than all the rest."""
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from simulator.recording import Recording\n"
+        "from streamer.instruments import InstrumentTable\n"
+        "path = Path(sys.argv[1])\n"
+        "recording = Recording.open([path], instruments=InstrumentTable.bundled())\n"
+        "assert sum(len(b.ts) for b in recording.batches(recording.start, 2**62)) == 3\n"
+        "sys.exit('pandas' in sys.modules)"
+    )
+    columns = rows(3, volume=[1, None, 2], bid_price=[None, 1.0, 2.0], symbol=["A", "A", "B"])
+    path = write(tmp_path / "a.parquet", columns)
+    done = subprocess.run([sys.executable, "-c", program, str(path)], check=False, cwd=ROOT)
+    assert done.returncode == 0
