@@ -4,16 +4,16 @@ Which instruments the feed should send, and to whom their quotes go.
 Keeps the subscribers of each instrument, what the feed was asked for, and what
 stays asked for a while after the last subscriber's connection ended.
 
-Instruments that have the same subscribers share one group of them. So a client
-that comes with thousands of instruments joins a group or a few instead of each
-instrument, and is noted once for each group. Groups are split where clients
-want different things; there are never more of them than instruments.
+Instruments that have the same subscribers share one group of them, and so do
+those that lost their last subscriber together. A client that comes or goes with
+thousands of instruments is noted for a group or a few, not for each of them.
+Groups are split where clients want different things; each instrument is in one.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from streamer.odin.tags import InstrumentKey
@@ -22,13 +22,13 @@ Subscriber = TypeVar("Subscriber")
 
 
 class _Group(Generic[Subscriber]):
-    """The subscribers that some instruments have in common, and how many instruments that is."""
+    """Instruments, and the subscribers that they have in common; both in order."""
 
-    __slots__ = ("members", "size")
+    __slots__ = ("keys", "members")
 
-    def __init__(self, members: dict[Subscriber, None], size: int) -> None:
-        self.members = members
-        self.size = size
+    def __init__(self, keys: Iterable[InstrumentKey], members: Iterable[Subscriber]) -> None:
+        self.keys = dict.fromkeys(keys)
+        self.members = dict.fromkeys(members)
 
 
 class Interest(Generic[Subscriber]):
@@ -40,19 +40,19 @@ class Interest(Generic[Subscriber]):
 
     def __init__(self) -> None:
         self._groups: dict[InstrumentKey, _Group[Subscriber]] = {}
-        self._lingering: dict[InstrumentKey, int] = {}
-        """None of them has a subscriber."""
+        """Of everything that the feed should send."""
+        self._lingering: dict[_Group[Subscriber], int] = {}
+        """Until when those without members stay, the first to go first."""
         self._asked: dict[InstrumentKey, None] = {}
-        self._changed: dict[InstrumentKey, object] = {}
-        """Only its keys mean anything."""
+        self._changed: dict[InstrumentKey, None] = {}
 
     def __len__(self) -> int:
         """Return how many instruments have a subscriber."""
-        return len(self._groups)
+        return len(self._groups) - sum(len(group.keys) for group in self._lingering)
 
     def wanted(self) -> list[InstrumentKey]:
         """Return everything that the feed should send."""
-        return [*self._groups, *self._lingering]
+        return list(self._groups)
 
     def subscribers(self, key: InstrumentKey) -> Collection[Subscriber]:
         """Return who gets the quotes of ``key``."""
@@ -61,27 +61,13 @@ class Interest(Generic[Subscriber]):
 
     def add(self, keys: Sequence[InstrumentKey], subscriber: Subscriber) -> None:
         """Let ``subscriber`` get the quotes of ``keys``, each of which is named once."""
-        groups = self._groups
-        if groups.keys().isdisjoint(keys):
-            self._begin(keys, subscriber)
-            return
-        new = [key for key in keys if key not in groups]
-        if new:
+        counts = self._count(keys)
+        if None in counts:
+            new = keys if len(counts) == 1 else [key for key in keys if key not in self._groups]
             self._begin(new, subscriber)
-        parts = {}
-        for group, count in Counter(map(groups.__getitem__, keys)).items():
-            if subscriber in group.members:
-                continue
-            if count == group.size:
-                group.members[subscriber] = None
-            else:
-                group.size -= count
-                parts[group] = _Group({**group.members, subscriber: None}, count)
-        if parts:
-            for key in keys:
-                part = parts.get(groups[key])
-                if part is not None:
-                    groups[key] = part
+        for group in self._cut(keys, counts, lambda group: subscriber not in group.members):
+            group.members[subscriber] = None
+            self._lingering.pop(group, None)
 
     def remove(
         self,
@@ -101,41 +87,25 @@ class Interest(Generic[Subscriber]):
                 a call before.
 
         """
-        groups = self._groups
-        parts: dict[_Group[Subscriber] | None, _Group[Subscriber]] = {}
-        for group, count in Counter(map(groups.get, keys)).items():
-            if group is None or subscriber not in group.members:
+        counts = self._count(keys)
+        for group in self._cut(keys, counts, lambda group: subscriber in group.members):
+            del group.members[subscriber]
+            if group.members:
                 continue
-            if count == group.size:
-                del group.members[subscriber]
-                if not group.members:
-                    parts[group] = group
+            if linger_until is None:
+                self._end(group)
             else:
-                group.size -= count
-                rest = group.members.copy()
-                del rest[subscriber]
-                parts[group] = _Group(rest, count)
-        if not parts:
-            return
-        lost = []
-        for key in keys:
-            part = parts.get(groups.get(key))
-            if part is None:
-                continue
-            if part.members:
-                groups[key] = part
-            else:
-                del groups[key]
-                lost.append(key)
-        self._end(lost, linger_until)
+                self._lingering[group] = linger_until
 
     def linger(self, key: InstrumentKey, until: int) -> None:
         """Let the feed be asked for ``key`` for a while, without a subscriber."""
-        if key not in self._groups:
+        counts = self._count([key])
+        if None in counts:
+            self._lingering[self._begin([key])] = until
+        for group in self._cut([key], counts, lambda group: not group.members):
             # In the order of deadlines: this one is not earlier than those before.
-            self._lingering.pop(key, None)
-            self._lingering[key] = until
-            self._changed[key] = None
+            self._lingering.pop(group, None)
+            self._lingering[group] = until
 
     def next_deadline(self) -> int | None:
         """Return when the first instrument ceases to linger."""
@@ -143,21 +113,21 @@ class Interest(Generic[Subscriber]):
 
     def pass_time(self, now: int) -> None:
         """Let go of what has lingered long enough."""
-        due = []
-        for key, deadline in self._lingering.items():
-            if deadline > now:
+        ended = []
+        for group, until in self._lingering.items():
+            if until > now:
                 break
-            due.append(key)
-        for key in due:
-            del self._lingering[key]
-        self._changed.update(dict.fromkeys(due))
+            ended.append(group)
+        for group in ended:
+            del self._lingering[group]
+            self._end(group)
 
     def take_difference(self) -> tuple[list[InstrumentKey], list[InstrumentKey]]:
         """Return what the feed must be asked for, and for what no longer, since the last call."""
         added, removed = [], []
         asked = self._asked
         for key in self._changed:
-            if key in self._groups or key in self._lingering:
+            if key in self._groups:
                 if key not in asked:
                     asked[key] = None
                     added.append(key)
@@ -167,23 +137,54 @@ class Interest(Generic[Subscriber]):
         self._changed.clear()
         return added, removed
 
-    def _begin(self, keys: Sequence[InstrumentKey], subscriber: Subscriber) -> None:
-        """Let instruments have a subscriber that have none."""
-        begun = dict.fromkeys(keys, _Group({subscriber: None}, len(keys)))
-        self._groups.update(begun)
-        lingering = self._lingering
-        if not lingering:
-            self._changed.update(begun)
-            return
-        # The feed is asked already for what lingers, or will be, if it was not told yet.
-        self._changed.update({key: None for key in keys if lingering.pop(key, None) is None})
-        if not lingering:
-            # Else whoever looks for the first of them passes over all that were there.
-            lingering.clear()
+    def _begin(self, keys: Iterable[InstrumentKey], *members: Subscriber) -> _Group[Subscriber]:
+        """Return a group of instruments that are in none."""
+        group = _Group(keys, members)
+        self._groups.update(dict.fromkeys(group.keys, group))
+        self._changed.update(group.keys)
+        return group
 
-    def _end(self, keys: Sequence[InstrumentKey], linger_until: int | None) -> None:
-        """Note that instruments have lost their last subscriber."""
-        if linger_until is None:
-            self._changed.update(dict.fromkeys(keys))
-        else:
-            self._lingering.update(dict.fromkeys(keys, linger_until))
+    def _end(self, group: _Group[Subscriber]) -> None:
+        """Let the instruments of a group be wanted no longer."""
+        for key in group.keys:
+            del self._groups[key]
+        self._changed.update(group.keys)
+
+    def _count(self, keys: Sequence[InstrumentKey]) -> Mapping[_Group[Subscriber] | None, int]:
+        """Return how many of ``keys`` are in each group, and in none, in their order."""
+        found = set(map(self._groups.get, keys))
+        if len(found) == 1:
+            # Most often, and counting takes longer than this.
+            return dict.fromkeys(found, len(keys))
+        return Counter(map(self._groups.get, keys))
+
+    def _cut(
+        self,
+        keys: Sequence[InstrumentKey],
+        counts: Mapping[_Group[Subscriber] | None, int],
+        is_concerned: Callable[[_Group[Subscriber]], bool],
+    ) -> list[_Group[Subscriber]]:
+        """
+        Return the groups that consist of ``keys`` alone, of all groups that are concerned.
+
+        A group that has other instruments as well is split: the new one begins
+        with the same members.
+        """
+        found = []
+        parts: dict[_Group[Subscriber] | None, _Group[Subscriber]] = {}
+        for group, count in counts.items():
+            if group is None or not is_concerned(group):
+                continue
+            part = group
+            if count < len(group.keys):
+                part = parts[group] = _Group((), group.members)
+            found.append(part)
+        if parts:
+            groups = self._groups
+            for key in keys:
+                whole = groups.get(key)
+                if whole is not None and whole in parts:
+                    del whole.keys[key]
+                    part = groups[key] = parts[whole]
+                    part.keys[key] = None
+        return found
