@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,6 +103,8 @@ def hash_stream(
     every process, at every speed and on every machine; heartbeats that only
     repeat the time are not part of it.
     """
+    import asyncio
+
     from simulator.progress_line import ProgressLine
     from simulator.recording import Recording
     from simulator.replay import Replay

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
+import click
+
+if TYPE_CHECKING:
+    from rich.live import Live
 
 __all__ = ["Progress"]
 
@@ -33,14 +36,18 @@ class Progress(logging.Handler):
     def __init__(self, line: Callable[[], str]) -> None:
         super().__init__()
         self._line = line
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._live: Live | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to show it."""
-        if self._console.is_terminal:
-            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        if sys.stderr.isatty():
+            # Only now: importing it would delay the start of the servers.
+            from rich.console import Console
+            from rich.live import Live
+
+            console = Console(stderr=True, highlight=False, soft_wrap=True)
+            self._live = Live(console=console, auto_refresh=False, transient=True)
             self._live.start()
         self._task = asyncio.create_task(self._show())
 
@@ -55,7 +62,12 @@ class Progress(logging.Handler):
 
     def print(self, text: str) -> None:
         """Put a line above the progress."""
-        self._console.print(Text(text))
+        if self._live is None:
+            click.echo(text, err=True)
+            return
+        from rich.text import Text
+
+        self._live.console.print(Text(text))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Put a log record above the progress."""
@@ -64,9 +76,13 @@ class Progress(logging.Handler):
     async def _show(self) -> None:
         while True:
             if self._live is not None:
-                line = Text(self._line(), no_wrap=True, overflow="ellipsis")
-                self._live.update(line, refresh=True)
+                self._show_live(self._live)
                 await asyncio.sleep(_LIVE_INTERVAL_S)
             else:
                 await asyncio.sleep(_PLAIN_INTERVAL_S)
                 self.print(self._line())
+
+    def _show_live(self, live: Live) -> None:
+        from rich.text import Text
+
+        live.update(Text(self._line(), no_wrap=True, overflow="ellipsis"), refresh=True)
