@@ -140,7 +140,7 @@ class StreamServer:
         )
         self._fed = asyncio.Event()
         self._servers: list[Server] = []
-        self._writer: FrameWriter
+        self._writer: FrameWriter = MessageWriter(self._on_ready)
         self._links: dict[Connection, Link] = {}
         self._by_socket: dict[ServerConnection, Link] = {}
         self._asking: dict[Connection, None] = {}

@@ -133,10 +133,11 @@ def payloads(data: bytes) -> Iterator[bytes]:
 async def adapt(config: Config) -> Taker:
     """Follow the feed to its end."""
     taker = Taker(config)
-    line = asyncio.create_task(taker.upstream.run())
-    await taker.logged_off.wait()
-    await taker.upstream.close()
-    await line
+    async with asyncio.TaskGroup() as tasks:
+        # A line that fails ends the wait.
+        tasks.create_task(taker.upstream.run())
+        await taker.logged_off.wait()
+        await taker.upstream.close()
     return taker
 
 
