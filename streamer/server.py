@@ -32,7 +32,14 @@ from streamer.admin import ADMIN_PATHS, Admin
 from streamer.clients import ClientChanges
 from streamer.connection import Connection, Refusal
 from streamer.errors import StoreError
-from streamer.frames import SHARED_DEFLATE, FrameWriter, MessageWriter, deflates, make_writer
+from streamer.frames import (
+    SHARED_DEFLATE,
+    FrameWriter,
+    MessageWriter,
+    WiredConnection,
+    deflates,
+    make_writer,
+)
 from streamer.handshake import (
     STREAM_PATH,
     bearer_token,
