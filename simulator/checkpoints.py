@@ -18,7 +18,7 @@ from simulator.fold import DayFold
 ROWS_APART = 32_768
 """As many rows as a row group of our own recordings has."""
 
-MAX_BYTES = 64 * 2**20
+MAX_BYTES = 20 * 2**20
 
 
 class Checkpoint(NamedTuple):
@@ -72,10 +72,13 @@ class Checkpoints:
                 return
             if place < len(self._kept) and self._kept[place].rows - rows < self._rows_apart:
                 return
-            self._kept.insert(place, Checkpoint(ts, rows, fold.copy()))
-            while len(self._kept) > 2 and len(self._kept) * fold.size_bytes > self._max_bytes:
+            self._kept.insert(place, Checkpoint(ts, rows, fold.packed()))
+            while len(self._kept) > 2 and self._held_bytes() > self._max_bytes:
                 self._kept = self._kept[::2]
                 self._rows_apart *= 2
+
+    def _held_bytes(self) -> int:
+        return sum(checkpoint.fold.size_bytes for checkpoint in self._kept)
 
 
 def _time(checkpoint: Checkpoint) -> int:

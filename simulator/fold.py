@@ -11,7 +11,8 @@ for a batch of rows at a time; how the rows were cut into batches never shows.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -148,13 +149,20 @@ class DayFold:
     @property
     def size_bytes(self) -> int:
         """What its figures take in memory."""
-        return self._day.nbytes * (1 + len(self._figures))
+        return self._day.nbytes + sum(values.nbytes for values in self._figures.values())
 
     def copy(self) -> DayFold:
         """Return the same state, to be folded further on its own."""
+        return self._twin(lambda values: values.astype(np.int64))
+
+    def packed(self) -> DayFold:
+        """Return the same state in less memory, not to be folded further; a copy of it may be."""
+        return self._twin(_narrowed)
+
+    def _twin(self, taken_over: Callable[[Int64Array], Int64Array]) -> DayFold:
         twin = copy.copy(self)
-        twin._day = self._day.copy()
-        twin._figures = {name: values.copy() for name, values in self._figures.items()}
+        twin._day = taken_over(self._day)
+        twin._figures = {name: taken_over(values) for name, values in self._figures.items()}
         return twin
 
     def closes_from(self, now: int) -> int:
@@ -306,6 +314,15 @@ def _first(
     in_segment: Int64Array = events - (events - (tells | counts))[rows.first_at]
     is_first = counts & (in_segment == 1) & (before[rows.segment] == 0)
     return rows.held(np.where(tells, told, ltp), tells | is_first, before)
+
+
+def _narrowed(values: Int64Array) -> Any:
+    """Return a copy with the smallest integers that hold all values."""
+    low, high = int(values.min()), int(values.max())
+    for narrow in (np.int8, np.int16, np.int32):
+        if np.iinfo(narrow).min <= low and high <= np.iinfo(narrow).max:
+            return values.astype(narrow)
+    return values.copy()
 
 
 def _mirrored(prices: Int64Array) -> Int64Array:

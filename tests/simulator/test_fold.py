@@ -37,6 +37,34 @@ def test_every_figure_is_as_in_the_plain_model(
     assert row == len(told)
 
 
+@given(tape=tapes(), size=st.integers(1, 20), data=st.data())
+@settings(max_examples=60)
+def test_a_packed_state_goes_on_as_it_would_have(
+    tmp_path_factory: pytest.TempPathFactory,
+    tape: tuple[list[str], list[FullRow]],
+    size: int,
+    data: st.DataObject,
+) -> None:
+    """Wherever it is packed: its copy folds the same figures, and it takes no more memory."""
+    columns, told = tape
+    path = tmp_path_factory.mktemp("fold") / "a.parquet"
+    recording = opened(write(path, columns_of(columns, told), row_group_size=size))
+    batches = list(recording.batches(recording.start, recording.end + 1))
+    cut = data.draw(st.integers(0, len(batches)))
+    fold = DayFold(len(recording.keys), recording.figure_columns, CALENDAR)
+    for batch in batches[:cut]:
+        fold.fold(batch)
+    packed = fold.packed()
+    assert packed.size_bytes <= fold.size_bytes
+    twin = packed.copy()
+    for batch in batches[cut:]:
+        one, other = fold.fold(batch), twin.fold(batch)
+        for name in FIGURES:
+            assert one.figures[name].tolist() == other.figures[name].tolist()
+    states = [each.latest(recording.end).figures["ltp"].tolist() for each in (fold, twin)]
+    assert states[0] == states[1]
+
+
 def test_a_day_without_volume_sums_its_trades(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Where no volume is told, the quantities of the trades add up to it."""
     path = tmp_path_factory.mktemp("fold") / "a.parquet"
