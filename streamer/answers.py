@@ -212,7 +212,7 @@ class Answers:
             self._register.changed(client)
         self._interest.remove(outcome.changed, connection)
         for key in outcome.changed:
-            connection.outbox.drop_quote(key)
+            connection.drop_quote(key)
         self._reply(
             connection,
             request,

@@ -127,7 +127,16 @@ class Connection:
     code and a reason, the owner writes the outbox and closes the socket.
     """
 
-    __slots__ = ("_abuse", "_requests", "client", "closing", "heartbeat_ns", "live", "outbox")
+    __slots__ = (
+        "_abuse",
+        "_requests",
+        "client",
+        "closing",
+        "heartbeat_ns",
+        "last_quotes",
+        "live",
+        "outbox",
+    )
 
     def __init__(
         self,
@@ -143,6 +152,8 @@ class Connection:
         self.closing: tuple[int, str] | None = None
         self.live = True
         """Whether this is its client's connection: false after a takeover or a disconnect."""
+        self.last_quotes: dict[InstrumentKey, int] = {}
+        """The last known quotes that it is still to get (rule M-4), with their ``seq``."""
         self.outbox = Outbox(
             conflate=not settings.lossless and client.delivery == "latest",
             max_bytes=settings.max_outbox_bytes,
@@ -156,6 +167,11 @@ class Connection:
     def client_id(self) -> str:
         """Whose connection this is."""
         return self.client.client_id
+
+    def drop_quote(self, key: InstrumentKey) -> None:
+        """Let no quote of ``key`` follow any more (rule M-2)."""
+        self.last_quotes.pop(key, None)
+        self.outbox.drop_quote(key)
 
     def count_request(self, now: int) -> tuple[int, bool]:
         """Count a request; return how many ms too early it came, and whether it is abuse (R-7)."""

@@ -19,6 +19,7 @@ import heapq
 import re
 import secrets
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Final, Literal
 
 from streamer.answers import Answers
@@ -47,6 +48,9 @@ UpstreamState = Literal["connected", "connecting", "stale", "down"]
 CLIENT_ID: Final = re.compile(r"[A-Za-z0-9._:@-]{1,128}", re.ASCII)
 
 SESSION_REPLACED: Final = 4501
+
+LAST_QUOTES_AT_ONCE: Final = 200
+"""How many a client gets before it is the others' turn: a first one takes some 20 us to spell."""
 
 
 class Hub:
@@ -98,6 +102,7 @@ class Hub:
         self._quotes: dict[InstrumentKey, Quote] = {}
         self._alarms: list[str] = []
         self._awaiting_state: set[InstrumentKey] = set()
+        self._catching_up: dict[Connection, None] = {}
         self._speaker = Speaker(self.hours)
         self._feed_is_simulated = False
         self._last_tick_at: int | None = None
@@ -391,7 +396,7 @@ class Hub:
                 continue
             self._interest.remove(gone, connection)
             for key in gone:
-                connection.outbox.drop_quote(key)
+                connection.drop_quote(key)
             self._interest.add(come, connection)
             self._send_last_quotes(connection, come)
         return relisting
@@ -452,6 +457,18 @@ class Hub:
         alarms, self._alarms = self._alarms, []
         return alarms
 
+    @property
+    def is_catching_up(self) -> bool:
+        """Whether last known quotes are still to be sent: :meth:`catch_up` goes on with that."""
+        return bool(self._catching_up)
+
+    def catch_up(self, now: int) -> None:
+        """Send some of the last known quotes that clients are still to get (rule M-4)."""
+        self._pass_time(now)
+        connection = next(iter(self._catching_up), None)
+        if connection is not None:
+            self._catch_up(connection)
+
     def take_dirty(self) -> list[Connection]:
         """Return the connections that have something to write or are to be closed."""
         return self._speaker.take_dirty()
@@ -469,6 +486,11 @@ class Hub:
         for change in self.hours.pass_time(now):
             data = {"event": change.event} | self.market_status(now)
             data["market_open"] = change.is_open
+            if not change.is_open:
+                # Rule H-2: nothing comes after the notice.
+                for connection in self._catching_up:
+                    connection.last_quotes.clear()
+                self._catching_up.clear()
             for connection in self._connections:
                 connection.outbox.seal()
                 self._speaker.say(
@@ -530,16 +552,33 @@ class Hub:
 
     def _send_last_quotes(self, connection: Connection, keys: Iterable[InstrumentKey]) -> None:
         """Let the last known quote of each stock follow at once while the market is open (M-4)."""
-        time = self.hours.time
-        if not self.market_open or time is None:
+        if not self.market_open:
             return
-        today = self.hours.calendar.trading_day(time)
         for key in keys:
             quote = self._quotes.get(key)
-            if quote is not None and quote.tick is not None and quote.day == today:
+            if quote is not None and quote.tick is not None:
+                connection.last_quotes[key] = quote.seq
+        if connection.last_quotes:
+            self._catch_up(connection)
+
+    def _catch_up(self, connection: Connection) -> None:
+        """Send a client some of its last quotes; what is left comes after the others' turn."""
+        self._catching_up.pop(connection, None)
+        time = self.hours.time
+        assert time is not None
+        today = self.hours.calendar.trading_day(time)
+        due = connection.last_quotes
+        if connection.closing is not None:
+            due.clear()
+        for key in list(islice(due, LAST_QUOTES_AT_ONCE)):
+            quote = self._quotes[key]
+            # One that was updated meanwhile has been sent as an update.
+            if due.pop(key) == quote.seq and quote.day == today:
                 connection.outbox.put_quote(key, text_frame(quote.market_data(time)))
                 self._speaker.dirty[connection] = None
                 self.delivered += 1
+        if due:
+            self._catching_up[connection] = None
 
     def _last_tick_age_ms(self, now: int) -> int | None:
         """Return how long ago the feed last sent an update, in real time."""
@@ -551,6 +590,7 @@ class Hub:
         """Let no more data reach a connection; its interest lingers."""
         connection.live = False
         self._connections.pop(connection, None)
+        self._catching_up.pop(connection, None)
         self._interest.remove(
             connection.client.subscriptions,
             connection,

@@ -141,7 +141,10 @@ class StreamServer:
         self._now = now
         self._pages = Pages(
             health=lambda: health(hub, now(), store_problem=self.store_problem),
-            stats=lambda: hub.stats(now()) | {"feed": feed_stats()},
+            stats=lambda: (
+                hub.stats(now())
+                | {"feed": feed_stats(), "event_loop": type(asyncio.get_running_loop()).__module__}
+            ),
             quotes=hub.quotes,
             may_read=self._may_read,
         )
@@ -298,6 +301,8 @@ class StreamServer:
         if self._flush_soon is not None:
             self._flush_soon.cancel()
             self._flush_soon = None
+        if self._hub.is_catching_up:
+            self._hub.catch_up(self._now())
         self._save_changes()
         links, send = self._links, self._writer.send
         for connection in self._hub.take_dirty():
@@ -319,6 +324,8 @@ class StreamServer:
             self._change_interest(subscribe, unsubscribe)
         self._journal.look_at(self._hub)
         self._set_timer()
+        if self._hub.is_catching_up:
+            self._flush_later()
 
     def _flush_later(self) -> None:
         """Flush once this turn of the event loop is done, and all that came with it."""
@@ -551,7 +558,10 @@ class StreamServer:
                 self.flush()
                 await self._writer.settle(socket)
                 await socket.drain()
-                if not link.outbox and not link.transport.get_write_buffer_size():
+                if link.connection.last_quotes:
+                    # Each flush sends some of them.
+                    await asyncio.sleep(0)
+                elif not link.outbox and not link.transport.get_write_buffer_size():
                     return
         except OSError:
             # The connection broke; reading notices and forgets it.

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from streamer.clock import WallClock
-from streamer.connection import HubSettings
+from streamer.connection import Connection, HubSettings
 from streamer.odin.messages import LogonAnswer
 from streamer.speaker import SLOW_CONSUMER
 from tests.streamer.desk import (
@@ -294,6 +294,70 @@ def test_m4_the_last_known_quote_follows_the_reply_at_once(desk: Desk) -> None:
     assert kinds(desk.ask(connection, {"action": "subscribe", "stocks": ["RELIANCE"]})) == [
         "subscription_response"
     ]
+
+
+class TestManyLastQuotes:
+    """M-4: where thousands of quotes are known, a client gets some at a time."""
+
+    @pytest.fixture(autouse=True)
+    def one_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let there be many of them soon."""
+        monkeypatch.setattr("streamer.hub.LAST_QUOTES_AT_ONCE", 1)
+
+    def begin(self, desk: Desk) -> Connection:
+        """Return a client that has got its reply and the first of three quotes."""
+        desk.feed(*(touchline(key, lut=TEN) for key in (RELIANCE, SBIN, TCS)))
+        connection = desk.connect()
+        request = {"action": "subscribe", "stocks": ["RELIANCE", "SBIN", "TCS"]}
+        reply, quote = desk.ask(connection, request)[1:]
+        assert (reply["type"], quote["symbol"]) == ("subscription_response", "RELIANCE")
+        return connection
+
+    def rest(self, desk: Desk, connection: Connection) -> list[tuple[str, int]]:
+        """Return what follows, as symbols and ``seq``."""
+        while desk.hub.is_catching_up:
+            desk.hub.catch_up(desk.now)
+        return [
+            (message["symbol"], message["seq"])
+            for message in desk.read(connection)
+            if message["type"] == "market_data"
+        ]
+
+    def test_m4_all_of_them_come(self, desk: Desk) -> None:
+        """M-4: in order, each once; clients take turns."""
+        first, connection = self.begin(desk), desk.connect("other")
+        desk.subscribe(connection, "SBIN", "TCS")
+        desk.hub.catch_up(desk.now)
+        assert [message["symbol"] for message in desk.read(first)] == ["SBIN"]
+        desk.hub.catch_up(desk.now)
+        assert [message["symbol"] for message in desk.read(connection)] == ["TCS"]
+        assert self.rest(desk, first) == [("TCS", 1)]
+
+    def test_m3_one_that_was_updated_meanwhile_comes_once(self, desk: Desk) -> None:
+        """M-3: as the update, and nothing older or equal follows it."""
+        connection = self.begin(desk)
+        desk.feed(touchline(TCS, ltp=5, lut=TEN))
+        assert self.rest(desk, connection) == [("TCS", 2), ("SBIN", 1)]
+
+    def test_m2_none_comes_after_an_unsubscribe(self, desk: Desk) -> None:
+        """M-2: and subscribed again it comes once more."""
+        connection = self.begin(desk)
+        desk.send(connection, {"action": "unsubscribe", "stocks": ["SBIN", "TCS"]})
+        desk.send(connection, {"action": "subscribe", "stocks": ["TCS"]})
+        assert self.rest(desk, connection) == [("TCS", 1)]
+
+    def test_h2_none_comes_after_the_close(self, desk: Desk) -> None:
+        """H-2: nothing follows the notice."""
+        connection = self.begin(desk)
+        desk.tell_time("15:30")
+        assert self.rest(desk, connection) == []
+
+    def test_c4_none_comes_to_a_client_that_was_replaced(self, desk: Desk) -> None:
+        """C-4, P-1: the newer connection gets all of them."""
+        connection = self.begin(desk)
+        newer = desk.connect()
+        assert self.rest(desk, connection) == []
+        assert self.rest(desk, newer) == [("RELIANCE", 1), ("SBIN", 1), ("TCS", 1)]
 
 
 def test_m4_no_quote_follows_while_the_market_is_closed_or_from_another_day() -> None:

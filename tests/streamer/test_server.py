@@ -229,6 +229,28 @@ async def test_a_client_that_answers_no_ping_is_closed(tmp_path: Path) -> None:
             await serving.wait_until(lambda: serving.hub.connections == 0)
 
 
+async def test_m4_last_quotes_come_some_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: str
+) -> None:
+    """M-4, C-6: all of them, by themselves, and also to one that comes before the end."""
+    monkeypatch.setattr("streamer.hub.LAST_QUOTES_AT_ONCE", 1)
+    async with Serving(tmp_path) as serving:
+        serving.tell_time("10:00")
+        serving.server.feed([touchline(key) for key in (RELIANCE, SBIN, TCS)])
+        async with serving.client() as client:
+            await client.next()
+            await client.ask({"action": "subscribe", "stocks": ["RELIANCE", "SBIN", "TCS"]})
+            symbols = [(await client.until("market_data"))["symbol"] for _ in range(3)]
+            assert symbols == ["RELIANCE", "SBIN", "TCS"]
+        async with serving.client() as client:
+            await client.next()
+            stopping = asyncio.create_task(serving.server.stop(send_all=True))
+            symbols = [(await client.until("market_data"))["symbol"] for _ in range(3)]
+            assert symbols == ["RELIANCE", "SBIN", "TCS"]
+            await client.socket.wait_closed()
+            await stopping
+
+
 async def test_an_idle_connection_keeps_nothing_of_what_its_client_sent(tmp_path: Path) -> None:
     """Neither the opening request nor the last message waits for the connection's end."""
     padding = "x" * 200_000
