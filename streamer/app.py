@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Final
 
 import msgspec
@@ -28,7 +29,7 @@ from streamer.admin import Admin
 from streamer.clock import FeedClock, WallClock
 from streamer.config import Config
 from streamer.connection import HubSettings
-from streamer.errors import OdinError, StoreError
+from streamer.errors import ConfigError, OdinError, StoreError
 from streamer.hub import Hub
 from streamer.ist import ist_datetime
 from streamer.journal import Event, Journal
@@ -74,9 +75,10 @@ def run(
         now: The machine's time in UNIX nanoseconds.
 
     Raises:
-        OdinError: If a file, the store or the port cannot be used.
+        OdinError: If a file, the store, the port or the event loop cannot be used.
 
     """
+    new_loop = _loop_factory(config.event_loop)
     access = None if config.tokens is None else AccessList.load(config.tokens)
     instruments = read_instruments(config)
     calendar = trading_calendar(config.calendar)
@@ -102,12 +104,28 @@ def run(
             now=now(),
         )
         _logger.info(
-            "%d clients remembered, %d instruments, %s clock",
+            "%d clients remembered, %d instruments, %s clock, event loop %s",
             hub.clients,
             len(instruments),
             config.clock,
+            config.event_loop,
         )
-        return asyncio.run(_serve(config, hub, store, desk, access, now))
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            return runner.run(_serve(config, hub, store, desk, access, now))
+
+
+def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return what makes the event loop of this name."""
+    if name == "asyncio":
+        return asyncio.new_event_loop
+    try:
+        found: Callable[[], asyncio.AbstractEventLoop] = import_module(name).new_event_loop
+    except ImportError as error:
+        raise ConfigError(
+            f"event_loop is {name!r}, and no package {name} was found; expected it to be "
+            f"installed, or event_loop asyncio"
+        ) from error
+    return found
 
 
 async def _serve(

@@ -189,6 +189,11 @@ def cli() -> None:
     is_flag=True,
 )
 @_option(
+    "--event-loop",
+    "What waits for sockets; uvloop is a package of its own.",
+    type=click.Choice(["asyncio", "uvloop"]),
+)
+@_option(
     "--lossless",
     "Hold the feed back for slow clients instead of skipping updates.",
     is_flag=True,

@@ -61,6 +61,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     max_message_bytes: int = 256 * 1024
     high_water_bytes: int = 256 * 1024
     compression: bool = False
+    event_loop: Literal["asyncio", "uvloop"] = "asyncio"
     lossless: bool = False
     until_logoff: bool = False
     events: bool = False

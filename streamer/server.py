@@ -142,8 +142,7 @@ class StreamServer:
         self._pages = Pages(
             health=lambda: health(hub, now(), store_problem=self.store_problem),
             stats=lambda: (
-                hub.stats(now())
-                | {"feed": feed_stats(), "event_loop": type(asyncio.get_running_loop()).__module__}
+                hub.stats(now()) | {"feed": feed_stats(), "event_loop": _event_loop_name()}
             ),
             quotes=hub.quotes,
             may_read=self._may_read,
@@ -601,6 +600,10 @@ class StreamServer:
         reason = f"slow consumer: read nothing for {self._settings.stall_s:g} s"
         self._hub.end(link.connection, SLOW_CONSUMER, reason, self._now())
         self._flush_later()
+
+
+def _event_loop_name() -> str:
+    return type(asyncio.get_running_loop()).__module__.partition(".")[0]
 
 
 def _no_access() -> Refusal:

@@ -23,6 +23,17 @@ from tests.streamer.program import Program
 
 FEED_CLOCK = ("--clock", "feed")
 
+on_each_event_loop = pytest.mark.parametrize(
+    "loop",
+    [
+        "asyncio",
+        pytest.param(
+            "uvloop",
+            marks=pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop"),
+        ),
+    ],
+)
+
 
 def ticks(count: int) -> list[ServerMessage]:
     """Return touchlines of RELIANCE that differ in volume."""
@@ -30,10 +41,12 @@ def ticks(count: int) -> list[ServerMessage]:
     return [touchline(RELIANCE, volume=number + 1, lut=lut) for number in range(count)]
 
 
-async def test_a_quote_goes_all_the_way(tmp_path: Path) -> None:
+@on_each_event_loop
+async def test_a_quote_goes_all_the_way(tmp_path: Path, loop: str) -> None:
     """From the feed's wire to a client's JSON, and back goes the interest."""
+    options = (*FEED_CLOCK, "--event-loop", loop)
     async with FeedPeer(time=at("10:00")) as feed:
-        async with Program(tmp_path, *FEED_CLOCK, upstream=feed.url) as program:
+        async with Program(tmp_path, *options, upstream=feed.url) as program:
             async with program.client() as client:
                 welcome = await client.next()
                 assert welcome["data"]["simulated"] is True
@@ -45,7 +58,9 @@ async def test_a_quote_goes_all_the_way(tmp_path: Path) -> None:
                 quote = await client.until("market_data")
                 assert (quote["symbol"], quote["data"]["ltp"]) == ("RELIANCE", 1365.5)
                 assert (await program.http("/api/health"))[0] == 200
-                line = (await program.http("/api/stats"))[1]["feed"]
+                stats = (await program.http("/api/stats"))[1]
+                assert stats["event_loop"] == loop
+                line = stats["feed"]
                 assert line["messages"] >= 2
                 assert (line["state"], line["reconnects"], line["unusable"]) == ("connected", 0, 0)
 
@@ -156,11 +171,13 @@ async def test_until_logoff_everything_is_sent_first(tmp_path: Path) -> None:
             assert len(feed.logons) == 1
 
 
-async def test_lossless_waits_for_a_client_that_does_not_read(tmp_path: Path) -> None:
+@on_each_event_loop
+async def test_lossless_waits_for_a_client_that_does_not_read(tmp_path: Path, loop: str) -> None:
     """With --lossless what a client does not read is not read from the feed either."""
     count = 30_000
+    options = (*FEED_CLOCK, "--lossless", "--event-loop", loop)
     async with FeedPeer(time=at("10:00")) as feed:
-        async with Program(tmp_path, *FEED_CLOCK, "--lossless", upstream=feed.url) as program:
+        async with Program(tmp_path, *options, upstream=feed.url) as program:
             async with program.client() as client:
                 await client.next()
                 await client.subscribe("RELIANCE")
@@ -256,6 +273,17 @@ async def test_a_store_that_cannot_be_read_is_left_alone(tmp_path: Path) -> None
     assert await program.end() == 1
     assert program.log.strip().startswith("Error: ")
     assert await asyncio.to_thread(path.read_bytes) == content
+
+
+async def test_an_event_loop_that_is_not_installed_is_told(tmp_path: Path) -> None:
+    """Exit status 1, with what was found and what to do."""
+    (tmp_path / "uvloop.py").write_text("raise ImportError('hidden')\n")
+    environ = {"PYTHONPATH": str(tmp_path)}
+    program = Program(tmp_path, "--event-loop", "uvloop", environ=environ)
+    await program.begin()
+    assert await program.end() == 1
+    assert "no package uvloop was found" in program.log
+    assert "Traceback" not in program.log
 
 
 async def test_a_port_in_use_is_told(tmp_path: Path) -> None:
