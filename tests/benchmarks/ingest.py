@@ -9,11 +9,15 @@ text cut into a dictionary. Texts in another order of tags, which any feed may
 send, are read in another way, which is shown; so are the feed's native blocks.
 What comes out is compared with what went in.
 
-It does not show sockets (``replay``) nor the making of messages (``fanout``).
+Then the way of an update through the server, step by step: each step is what it
+takes longer than the one before. The last one makes a message for every update.
+
+It does not show sockets (``replay``, ``fanout``).
 """
 
 from __future__ import annotations
 
+import json
 import random
 import statistics
 import time
@@ -143,6 +147,59 @@ def measure(rounds: int, updates: int) -> dict[str, dict[str, float]]:
     return found
 
 
+def steps(rounds: int, updates: int) -> dict[str, float]:
+    """Return the microseconds of each step of an update's way through the server."""
+    texts = [
+        encode_touchline(touchline(n % INSTRUMENTS, n // INSTRUMENTS + 1), MOMENT)
+        for n in range(updates)
+    ]
+    frames = frames_of(texts, PER_FRAME[-1])
+
+    def inflate() -> float:
+        decoder = framing.ResponseDecoder()
+        return _seconds(lambda: [decoder.feed(frame) for frame in frames])
+
+    def take(*, makes_messages: bool) -> float:
+        workload = Workload(clients=0, burst=1, instruments=INSTRUMENTS, subscribed=INSTRUMENTS)
+        hub, odin = new_hub(workload, max_subscriptions=INSTRUMENTS), reader()
+        connection = hub.connect("all", 0)
+        request = {"type": "request", "action": "subscribe", "stocks": workload.symbols(0)}
+        hub.receive(connection, json.dumps(request), 0)
+        if not makes_messages:
+            hub.disconnect(connection, 0)
+        connection.outbox.take()
+
+        def take_all() -> None:
+            for frame in frames:
+                hub.feed(odin.receive(frame), 0)
+                connection.outbox.take()
+
+        taken_s = _seconds(take_all)
+        if hub.delivered != (updates if makes_messages else 0):
+            raise SystemExit(f"{hub.delivered:,} messages were made of {updates:,} updates")
+        return taken_s
+
+    ways: dict[str, Callable[[], float]] = {
+        "inflated": inflate,
+        "read, as ticks": lambda: _seconds(lambda: read(frames)),
+        "taken by the hub": lambda: take(makes_messages=False),
+        "made a message and a frame": lambda: take(makes_messages=True),
+    }
+    found: dict[str, float] = {}
+    before = 0.0
+    for name, act in ways.items():
+        whole = statistics.median(act() for _ in range(rounds)) / updates * 1e6
+        found[name], before = whole - before, whole
+    return found
+
+
+def _seconds(act: Callable[[], object]) -> float:
+    """Return what processor time something takes."""
+    began = time.process_time()
+    act()
+    return time.process_time() - began
+
+
 def compress_rates(updates: int) -> dict[str, float]:
     """Return frames of 32 messages a second that each installed compressor makes."""
     texts = [encode_touchline(touchline(n, 1), MOMENT) for n in range(min(updates, INSTRUMENTS))]
@@ -169,6 +226,9 @@ def show(answer: Answer) -> None:
     print("".join(f"{each:>11}" for each in rates))
     for name in next(iter(rates.values())):
         print(f"{name:<44}" + "".join(f"{row[name]:>11,.0f}" for row in rates.values()))
+    print(f"\nof an update in a frame of {PER_FRAME[-1]}, microseconds of a core")
+    for name, us in answer["steps_us"].items():
+        print(f"{name:<44}{us:>11.2f}")
     print("\nwritten in frames of 32, messages a core-second")
     for name, rate in answer["written_per_s"].items():
         print(f"{name:<44}{rate:>11,.0f}")
@@ -182,6 +242,7 @@ def main(arguments: Sequence[str]) -> int:
     def measure_all() -> dict[str, Any]:
         return {
             "messages_per_s": measure(options.rounds, updates),
+            "steps_us": steps(options.rounds, updates),
             "written_per_s": compress_rates(updates),
             "goals": [],
         }
