@@ -68,7 +68,7 @@ plain-get-succeeds | C-1 | A plain GET of the stream's path is answered as a pag
 client-id-unchecked | C-2 | A client_id may hold any characters.
 client-id-of-any-length | C-2 | A client_id may be longer than 128 characters.
 client-id-twice-accepted | C-2 | Of two client_ids the first is taken.
-refusals-without-reason | C-2 | A refusal before the upgrade has no body.
+refusals-without-reason | C-2 S-9 | A refusal before the upgrade has no body.
 made-up-ids-the-same | C-2 P-4 | Every client without a client_id gets the same one.
 made-up-ids-guessable | C-2 | Ids that the server makes up are numbered.
 quotes-before-welcome | C-3 | The restored quotes come before the welcome.
