@@ -203,8 +203,13 @@ class Target:
             file = msgspec.convert(document, _File)
         except OSError as error:
             raise TargetError(f"{path}: {error.strerror}") from None
-        except (ValueError, msgspec.ValidationError) as error:
+        except msgspec.ValidationError as error:
             raise TargetError(f"{path}: {error}") from None
+        except ValueError as error:
+            commented = Path(__file__).parent / "targets" / "foreign.toml"
+            raise TargetError(
+                f"{path} is no TOML: {error}; expected a target file, as {commented}"
+            ) from None
         server = file.server
         target = cls(
             name=file.name,

@@ -72,7 +72,7 @@ async def closes(world: World) -> None:
     rows = ticks_told(world, peer, stock, "15:29:50", "15:30:04")
     expect_that(rows, "data before the close", "none")
     late_s = (rows[-1].ts - _moment(world, "15:30:00")) / NS
-    expect_that(late_s < slack_s(world), "no tick of after the close", rows[-1].clock)
+    expect_that(late_s < slack_s(world), "no tick after the close", rows[-1].clock)
     # There is a tick a second.
     world.punctual(-late_s - 1, of="the last data before the close")
     expect_that(peer.messages("market_status"), "a market_status that was not asked for", "none")

@@ -95,7 +95,8 @@ exchange = "BSE"
         ("name = 'x'\n[clock]\ndrivers = ['sundial']", "sundial"),
         ("name = 'x'\n[clock]\ndrivers = ['command']", "clock.command"),
         ("name = 'x'\n[server]\nready_s = 0", "> 0"),
-        ("name = ", "TOML|value"),
+        ("name = ", "no TOML.*expected a target file, as .*foreign.toml"),
+        ("# A heading\n\nAnd text", "no TOML.*line 3"),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path: Path, text: str, found: str) -> None:
