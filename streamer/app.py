@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import secrets
@@ -198,6 +199,10 @@ class _App:
     async def serve(self) -> int:
         """Run until something ends it; return the exit status."""
         await self._server.start()
+        # Instruments, calendar and clients of earlier days stay: collections of garbage, which
+        # hold up everything, need not look through them.
+        gc.collect()
+        gc.freeze()
         line = asyncio.create_task(self._upstream.run())
         line.add_done_callback(self._on_task_ended)
         looking = asyncio.create_task(self._keep_reference())
