@@ -64,7 +64,10 @@ def serving(
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT
     )
+    assert process.stdin is not None
     assert process.stdout is not None
+    # It tells of each client; somebody must read that.
+    reading = threading.Thread(target=process.stdout.read, daemon=True)
     try:
         for line in process.stdout:
             event = json.loads(line)
@@ -72,12 +75,15 @@ def serving(
                 break
         else:
             raise SystemExit("the server did not start")
-        # It tells of each client; somebody must read that.
-        threading.Thread(target=process.stdout.read, daemon=True).start()
+        reading.start()
         yield Running(process, event["port"])
     finally:
         process.kill()
         process.wait()
+        if reading.is_alive():
+            reading.join()
+        process.stdin.close()
+        process.stdout.close()
 
 
 def write_instruments(path: Path, count: int) -> None:

@@ -16,8 +16,11 @@ import pytest
 
 from tests.benchmarks import _replaying, _tape
 from tests.benchmarks._load import PRODUCT, Bench, Figures, TooBusy
+from tests.benchmarks._machine import resident_bytes
+from tests.benchmarks._streamer import allow_many_sockets
 from tests.benchmarks._workload import Workload
 from tests.benchmarks.lookup import measure as measure_lookups
+from tests.benchmarks.memory import KB, slope, the_product
 
 TRIES = 5
 SECONDS = 0.25
@@ -26,6 +29,8 @@ LONGER = 0.5
 
 LEAST_S = 0.01
 ROWS = 50_000
+MOST_KB = 17.0
+"""Of memory for an idle connection; what else the machine does is nothing to it."""
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("cc") is None, reason="the receiver is made with a C compiler"),
@@ -118,3 +123,12 @@ def test_a_symbol_is_found_as_fast_as_a_token() -> None:
         return min(ns["token"], ns["symbol"]) / max(ns["token"], ns["symbol"])
 
     assert best(ratio, 1 / 1.3) >= 1 / 1.3
+
+
+def test_an_idle_connection_keeps_little() -> None:
+    """A connection with 50 stocks adds no more than 17 KB to the server's process."""
+    with the_product() as (pid, port):
+        if not resident_bytes(pid):
+            pytest.skip("this system does not tell how much memory a process holds")
+        allow_many_sockets()
+        assert slope(pid, port) / KB <= MOST_KB
