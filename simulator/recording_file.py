@@ -54,8 +54,6 @@ class RecordingFile:
         self._stamp = _stamp(path)
         with self._parquet() as parquet:
             self._footer, schema = parquet.metadata, parquet.schema_arrow
-        # Entries of the footer that its schema does not repeat: writers that copy it leave them.
-        entries = self._footer.metadata
         self.metadata = _metadata(schema.metadata)
         """What its footer says under `METADATA_KEY`; empty where it says nothing."""
         self._decoder = Decoder(path, schema.names, identities)
@@ -68,7 +66,8 @@ class RecordingFile:
         """Rows of each instrument, by number."""
         self.groups: Sequence[RowGroup]
         """Those that have rows, with the times they cover."""
-        self._seal = self._trusted(intact(path, entries))
+        # The seal is no part of the Arrow schema, which other programs take over.
+        self._seal = self._trusted(intact(path, self._footer.metadata))
         if self._seal is None:
             tally = self._check(count)
             self.days, self.rows_of, self.groups = tally.days, tally.rows_of, tally.groups
