@@ -3,9 +3,10 @@ How soon a recording gives its first update, and in how much memory it is read t
 
     python -m tests.benchmarks._reading TAPE
 
-Opening a recording checks all of it. ``first_s`` is from before that to the
-first update as the replay hands it on; ``take_s`` is the part that comes after
-opening. Memory is what the process has come to hold more than before.
+Opening a recording checks all of it, unless it is sealed. ``first_s`` is from
+before that to the first update as the replay hands it on; ``take_s`` is the part
+that comes after opening. Memory is what the process has come to hold more than
+before.
 """
 
 from __future__ import annotations

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simulator.columns import Int64Array
+from simulator.recording_writer import RecordingWriter
 from tests.benchmarks._workload import FIRST_TOKEN, SEED, symbol
 from tests.simulator.tapes import OPEN
 
@@ -29,24 +32,37 @@ GROUP_ROWS = 131_072
 ROW_GROUP_ROWS = 16_384
 
 
-def write(path: Path, rows: int, instruments: int) -> Path:
-    """Write a recording of so many rows; return its path."""
+def write(path: Path, rows: int, instruments: int, *, sealed: bool = True) -> Path:
+    """
+    Write a recording of so many rows; return its path.
+
+    Args:
+        path: Of the recording.
+        rows: How many.
+        instruments: How many take turns.
+        sealed: As the product writes it; otherwise as other programs do.
+
+    """
     draw = np.random.default_rng(SEED)
     lasts_ms = min(rows * 1000 // ROWS_A_SECOND, SESSION_MS)
     ltp = 50_000 + draw.integers(0, 200_000, instruments)
     volume = np.zeros(instruments, np.int64)
     names = pa.array([symbol(number) for number in range(instruments)])
-    writer: pq.ParquetWriter | None = None
-    try:
+
+    def tables() -> Iterator[pa.Table]:
         for first in range(0, rows, GROUP_ROWS):
             count = min(GROUP_ROWS, rows - first)
             at_ms = np.arange(first, first + count) * lasts_ms // rows
-            table = _rows(draw, at_ms, ltp, volume, names)
-            writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
-            writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
-    finally:
-        if writer is not None:
-            writer.close()
+            yield _rows(draw, at_ms, ltp, volume, names)
+
+    coming = tables()
+    begin = next(coming)
+    kind: Any = RecordingWriter if sealed else pq.ParquetWriter
+    with kind(path, begin.schema, compression="zstd") as writer:
+        write_group = writer.write if sealed else writer.write_table
+        for table in chain([begin], coming):
+            for at in range(0, len(table), ROW_GROUP_ROWS):
+                write_group(table.slice(at, ROW_GROUP_ROWS))
     return path
 
 

@@ -12,7 +12,9 @@ compresses, the product runs without it too.
 Then a whole day of 3,000 stocks, as ``odin-sim synth`` makes it, through the
 whole program to one WebSocket client that subscribes to all of it; the client
 is cheap, but it counts and looks at every message. And what a recording's length
-costs: the time to the first update, and the memory to read it to its end.
+costs: the time to the first update, and the memory to read it to its end, for
+recordings as the product writes them and for one without a seal, as of other
+programs. ``--lengths`` measures that alone.
 
 It does not show paced replays (``pacing``), many clients (``fanout``), or what
 the feed's bytes cost alone (``ingest``).
@@ -78,12 +80,12 @@ def make_day(path: Path, universe: str) -> Path:
 
 
 def lengths(folder: Path, longest: int, rounds: int) -> dict[str, Figures]:
-    """Return what reading costs by the length of the file."""
+    """Return what reading costs by the length of the file: short, long, long without a seal."""
     found: dict[str, list[Figures]] = {}
-    for rows in (longest // 10, longest):
-        tape = _tape.write(folder / "long.parquet", rows, INSTRUMENTS)
+    for rows, sealed in ((longest // 10, True), (longest, True), (longest, False)):
+        tape = _tape.write(folder / "long.parquet", rows, INSTRUMENTS, sealed=sealed)
         runs = [_replaying.first_updates(tape) | {"busy": 0.0} for _ in range(rounds)]
-        found[f"{rows:,}"] = runs
+        found[f"{rows:,}{'' if sealed else ', no seal'}"] = runs
         tape.unlink()
     return {name: medians(runs) for name, runs in found.items()}
 
@@ -91,14 +93,14 @@ def lengths(folder: Path, longest: int, rounds: int) -> dict[str, Figures]:
 def goals(answer: dict[str, Any]) -> list[Goal]:
     """Return what is wanted, and what was measured of it."""
     found: list[Goal] = []
-    rows = answer["two_processes"]
-    pipeline = rows[PIPELINE]["rows_per_s"]
-    for name, times, rate in ((EVERY, 8, 250_000), (NONE, 14, 450_000)):
-        ours = rows[name]["rows_per_s"]
-        found += [
-            at_least(f"replay, {name}: of the pipeline", times, ours / pipeline),
-            at_least(f"replay, {name}", rate, ours, "rows/s"),
-        ]
+    if rows := answer.get("two_processes"):
+        pipeline = rows[PIPELINE]["rows_per_s"]
+        for name, times, rate in ((EVERY, 8, 250_000), (NONE, 14, 450_000)):
+            ours = rows[name]["rows_per_s"]
+            found += [
+                at_least(f"replay, {name}: of the pipeline", times, ours / pipeline),
+                at_least(f"replay, {name}", rate, ours, "rows/s"),
+            ]
     if day := answer.get("day"):
         found += [
             at_most("a whole day of 3,000 stocks to one client", 30, day["wall_s"], "s"),
@@ -106,7 +108,7 @@ def goals(answer: dict[str, Any]) -> list[Goal]:
             at_most("the same: memory of the streamer", 500, day["streamer_peak_bytes"] / MB, "MB"),
         ]
     if by_length := answer.get("lengths"):
-        short, long = by_length.values()
+        short, long = list(by_length.values())[:2]
         growth = (long["grown_bytes"] - short["grown_bytes"]) / MB
         found += [
             at_most(f"first update of {long['rows']:,.0f} rows", 250, long["first_s"] * 1e3, "ms"),
@@ -117,12 +119,13 @@ def goals(answer: dict[str, Any]) -> list[Goal]:
 
 def show(answer: Answer) -> None:
     """Print the tables."""
-    print(f"\n{'two processes':<34}{'rows/s':>11}{'CPU us a row: feed':>20}{'streamer':>10}")
-    for name, row in answer["two_processes"].items():
-        print(
-            f"{name:<34}{row['rows_per_s']:>11,.0f}{row['feed_us_a_row']:>20.2f}"
-            f"{row['us_a_row']:>10.2f}"
-        )
+    if rows := answer.get("two_processes"):
+        print(f"\n{'two processes':<34}{'rows/s':>11}{'CPU us a row: feed':>20}{'streamer':>10}")
+        for name, row in rows.items():
+            print(
+                f"{name:<34}{row['rows_per_s']:>11,.0f}{row['feed_us_a_row']:>20.2f}"
+                f"{row['us_a_row']:>10.2f}"
+            )
     if day := answer.get("day"):
         print(
             f"\nwhole day: {day['received']:,.0f} messages to the client in {day['wall_s']:.1f} s"
@@ -134,12 +137,12 @@ def show(answer: Answer) -> None:
         )
     if by_length := answer.get("lengths"):
         print(
-            f"\n{'rows of the file':<18}{'first update s':>15}{'of it opening':>15}"
+            f"\n{'rows of the file':<22}{'first update s':>15}{'of it opening':>15}"
             f"{'read whole s':>14}{'memory +MB':>12}"
         )
         for name, row in by_length.items():
             print(
-                f"{name:<18}{row['first_s']:>15.3f}{row['open_s']:>15.3f}{row['read_s']:>14.1f}"
+                f"{name:<22}{row['first_s']:>15.3f}{row['open_s']:>15.3f}{row['read_s']:>14.1f}"
                 f"{row['grown_bytes'] / MB:>12.0f}"
             )
 
@@ -147,12 +150,14 @@ def show(answer: Answer) -> None:
 def measure(options: argparse.Namespace) -> Answer:
     """Return all figures."""
     with Bench.open() as bench:
-        answer: Answer = {"two_processes": compare(bench.folder, options.rows, options.rounds)}
-        if not options.quick or options.day:
+        answer: Answer = {}
+        if not options.lengths:
+            answer["two_processes"] = compare(bench.folder, options.rows, options.rounds)
+        if not (options.quick or options.lengths) or options.day:
             day = options.day or make_day(bench.folder / "day.parquet", str(INSTRUMENTS))
             runs = [_replaying.whole_day(bench, day) for _ in range(options.long_rounds)]
             answer["day"] = medians(runs)
-        if not options.quick:
+        if not options.quick or options.lengths:
             answer["lengths"] = lengths(bench.folder, options.longest, options.long_rounds)
     return {**answer, "goals": goals(answer)}
 
@@ -167,6 +172,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     options_parser.add_argument(
         "--long-rounds", type=int, help="runs of the day and of long files (as --rounds)"
+    )
+    options_parser.add_argument(
+        "--lengths", action="store_true", help="measure what the length of a file costs, alone"
     )
     options = options_parser.parse_args(arguments)
     options.long_rounds = options.long_rounds or options.rounds

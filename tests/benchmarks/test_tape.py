@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from simulator.recording import Recording
+from simulator.synth import recording_hash
 from streamer.instruments import InstrumentTable
 from tests.benchmarks._tape import check, instruments_of, prices_of, write
 
@@ -35,6 +36,15 @@ def test_a_recording_can_be_replayed(tape: Path) -> None:
     recording = Recording.open([tape], instruments=InstrumentTable.bundled())
     assert recording.rows == ROWS
     assert {key[1] for key in recording.keys} == {token for token, _ in instruments_of(tape)}
+
+
+def test_the_seal_changes_no_row(tape: Path, tmp_path: Path) -> None:
+    """What is measured with one and without is the same recording."""
+    plain = write(tmp_path / "tape.parquet", ROWS, 20, sealed=False)
+    table = InstrumentTable.bundled()
+    one, other = (Recording.open([path], instruments=table) for path in (tape, plain))
+    assert (one.sealed, other.sealed) == ((True,), (False,))
+    assert recording_hash(one) == recording_hash(other)
 
 
 def test_volumes_rise_and_prices_wander(tape: Path) -> None:
