@@ -9,7 +9,7 @@ module reads none itself, and it waits for nothing (see ``simulator/timer.py``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 __all__ = ["SimClock", "parse_rate"]
@@ -61,6 +61,8 @@ class SimClock:
     def __init__(
         self, start: int, rate: Fraction | int | None, *, monotonic: Callable[[], int]
     ) -> None:
+        self.changes = 0
+        """How often it was paused, resumed, set to another rate, or made to jump."""
         self._monotonic = monotonic
         self._paused = True
         self._parts_per_ns = 0 if rate is None else _exact(rate)
@@ -71,6 +73,11 @@ class SimClock:
     def rate(self) -> Fraction | None:
         """The rate at which time runs when it is not paused; None means ``max``."""
         return Fraction(self._parts_per_ns, _PARTS) if self._parts_per_ns else None
+
+    @property
+    def is_max(self) -> bool:
+        """Whether :attr:`rate` is ``max``."""
+        return not self._parts_per_ns
 
     @property
     def paused(self) -> bool:
@@ -93,6 +100,13 @@ class SimClock:
             return None
         return self._real - (self._position - ts * _PARTS) // self._parts_per_ns
 
+    def dues(self, times: Iterable[int]) -> list[int] | None:
+        """Return :meth:`due` of each time; None where that is None."""
+        if self._paused or not self._parts_per_ns:
+            return None
+        real, position, parts = self._real, self._position, self._parts_per_ns
+        return [real - (position - ts * _PARTS) // parts for ts in times]
+
     def pause(self) -> None:
         """Stand still from now on; idempotent."""
         self._anchor()
@@ -111,6 +125,7 @@ class SimClock:
 
     def jump(self, to: int) -> None:
         """Make the present simulated time ``to``, forwards or backwards; run on as before."""
+        self.changes += 1
         self._real = self._monotonic()
         self._position = to * _PARTS
 
@@ -130,6 +145,7 @@ class SimClock:
         return self._position + (real - self._real) * self._parts_per_ns
 
     def _anchor(self) -> None:
+        self.changes += 1
         real = self._monotonic()
         self._position = self._position_at(real)
         self._real = real

@@ -108,6 +108,10 @@ class Faults:
         """Return what is sent in place of updates."""
         return self._spoiler.spoil(updates)
 
+    def pass_over(self, count: int) -> None:
+        """Count updates that were sent as they are, while nothing is on."""
+        self._spoiler.pass_over(count)
+
     def release(self) -> Sequence[SentUpdate]:
         """Return what is still held: the stream ends."""
         return self._spoiler.release()

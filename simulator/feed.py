@@ -31,6 +31,7 @@ from websockets.exceptions import ConnectionClosed
 from simulator.fault_plan import FaultPlan
 from simulator.faults import MOMENTS, Planned
 from simulator.faulty import CUTTING, Faults, FaultyTransport
+from simulator.lane import Channel
 from simulator.ledger import Ledger
 from simulator.peer import FeedSocket, Peer
 from simulator.spoiling import SentUpdate
@@ -107,6 +108,8 @@ class FeedServer:
         self._high_water_bytes = high_water_bytes
         self._replaced_before = 0
         self._peers: dict[Peer, None] = {}
+        self._epoch = 0
+        self._channel: _Channel | None = None
         self._wanted: dict[InstrumentKey, dict[Peer, None]] = {}
         self._text_interest: frozenset[InstrumentKey] | None = None
         self._news = asyncio.Event()
@@ -223,11 +226,33 @@ class FeedServer:
         for peer in self._peers:
             self._send_all_states(peer)
 
-    def prepare(self, updates: Iterable[Update]) -> None:
-        """Have updates encoded that will soon be published, as they are wanted now."""
-        for update in updates:
-            for peer in self._wanted.get(update.key, ()):
-                peer.odin.prepare(update)
+    def channel(self) -> Channel | None:
+        """
+        Return a short way to the one client that wants anything, while there is such a way.
+
+        What is written there goes out as if it had been published and flushed.
+        """
+        if self._channel is None or self._channel.epoch != self._epoch:
+            self._channel = _Channel(self, self._epoch, self._plain_peer())
+        return self._channel if self._channel.is_open else None
+
+    def _plain_peer(self) -> Peer | None:
+        """Return the only peer that wants anything, if all of that is texts of touchlines."""
+        peers = [peer for peer in self._peers if peer.odin.has_interest]
+        if len(peers) != 1 or self._ledger is not None or self._faults.any_on:
+            return None
+        peer = peers[0]
+        is_plain = peer.odin.wants_texts_alone and not peer.odin.queued_messages
+        return peer if is_plain and not peer.congested else None
+
+    def write_through(self, peer: Peer, rows: int, texts: int, framed: bytes) -> None:
+        """Publish rows, of which a peer wants some texts, framed already, and flush."""
+        if framed:
+            peer.socket.transport.write(framed)
+            self.updates_sent += texts
+            if not peer.socket.writable.is_set():
+                self.flush()
+        self._faults.pass_over(rows)
 
     def publish(self, updates: Sequence[Update]) -> None:
         """Queue updates, in order, for the clients that want them."""
@@ -367,6 +392,7 @@ class FeedServer:
         log.info("%s is gone", peer)
 
     def _receive(self, peer: Peer, data: bytes) -> None:
+        self._epoch += 1
         for event in peer.odin.receive(data, self._second):
             match event:
                 case odin.LogonAsked(request=request):
@@ -466,6 +492,7 @@ class FeedServer:
         """Take a connection off all lists; idempotent."""
         if peer not in self._peers:
             return
+        self._epoch += 1
         del self._peers[peer]
         self._note("gone", peer)
         self._replaced_before += peer.backlog.replaced
@@ -487,6 +514,7 @@ class FeedServer:
         # What came before is not concerned.
         self.flush()
         change = faults.pass_time(second)
+        self._epoch += 1
         if change is None:
             return
         self._publish(change.released)
@@ -535,6 +563,7 @@ class FeedServer:
     def open_ledger(self) -> Ledger:
         """Return the ledger; if there is none, one in memory that begins now."""
         if self._ledger is None:
+            self._epoch += 1
             self._ledger = Ledger()
             self._note("begins", kept=self._ledger.kept)
             for peer in self._peers:
@@ -560,3 +589,45 @@ class FeedServer:
     def _note_lost(self, update: SentUpdate, fault: str) -> None:
         if self._ledger is not None:
             self._ledger.note_update("lost", self._second, None, update, fault=fault)
+
+
+class _Channel:
+    """
+    The short way to one client.
+
+    Args:
+        feed: Whose client it is.
+        epoch: Of the feed; with the next one it is closed.
+        peer: The client; None if there is no such way in this epoch.
+
+    """
+
+    def __init__(self, feed: FeedServer, epoch: int, peer: Peer | None) -> None:
+        self.epoch = epoch
+        self._feed = feed
+        self._peer = peer
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing has changed, and the socket takes what is written."""
+        peer = self._peer
+        return (
+            peer is not None
+            and self.epoch == self._feed._epoch
+            and not peer.congested
+            and peer.socket.takes_frames
+        )
+
+    @property
+    def wanted(self) -> Container[InstrumentKey]:
+        """The instruments that the client wants."""
+        return () if self._peer is None else self._peer.odin.touchline
+
+    def framed(self, texts: Sequence[bytes]) -> bytes:
+        """Return texts as they are written; nothing if there is none."""
+        return b"" if self._peer is None else self._peer.framed(texts)
+
+    def write(self, rows: int, texts: int, framed: bytes) -> None:
+        """Send at once so many rows, of which so many are wanted."""
+        if self._peer is not None:
+            self._feed.write_through(self._peer, rows, texts, framed)

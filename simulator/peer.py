@@ -89,6 +89,15 @@ class FeedSocket(ServerConnection):
             self.transport.write(b"".join(map(binary_frame, payloads)))
 
     @property
+    def takes_frames(self) -> bool:
+        """Whether frames may be written as they are: it is open, with room, between messages."""
+        return (
+            self.writable.is_set()
+            and self.send_in_progress is None
+            and self.protocol.state is State.OPEN
+        )
+
+    @property
     def unsent_bytes(self) -> int:
         """What the operating system has not taken yet."""
         return self.transport.get_write_buffer_size()
@@ -148,6 +157,10 @@ class Peer:
             self._faults.write(self.socket, frames)
             return
         self.socket.write_messages(frames)
+
+    def framed(self, texts: Sequence[bytes]) -> bytes:
+        """Return texts as WebSocket messages, as they stand on the wire."""
+        return b"".join(map(binary_frame, self.odin.frames_of(texts)))
 
     def note_refused(self, problem: str) -> None:
         """Log the first request that was ignored, count the others."""

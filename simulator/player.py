@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from simulator.clock import SimClock
 from simulator.feed import FeedServer
+from simulator.lane import Lane
 from simulator.lateness import Lateness
 from simulator.programme import Burst, Programme
 from simulator.replay import Replay
@@ -34,12 +35,11 @@ _SECOND_NS = 1_000_000_000
 _BATCH = 1024
 _READ_AHEAD_GAP_NS = 50_000_000
 
-# With this much time to spare, so many of the next updates are encoded ahead.
-_IDLE_NS = 50_000
-_PREPARED = 3
-
 # From this speed on texts are written many at a time, which is less work and comes in lumps.
 _HASTY_RATE = 100
+
+# So many rows at a time are looked at in advance: that takes some hundredths of a millisecond.
+_LANE_ROWS = 128
 
 _NOBODY: frozenset[InstrumentKey] = frozenset()
 
@@ -110,6 +110,9 @@ class Player:
         self._step: _Step | None = None
         self._finding = False
         self._seeks = asyncio.Lock()
+        self._lane: Lane | None = None
+        self._lane_set = 0
+        self._is_fast = clock.rate is not None and clock.rate >= _HASTY_RATE
         self._second = programme.start - programme.start % _SECOND_NS
         self._told_at = 0
         self._started_at: int | None = None
@@ -187,6 +190,7 @@ class Player:
         """Run on at another speed; None is ``max``. A pause remains one."""
         self._changed_on_the_way = True
         self._clock.set_rate(rate)
+        self._is_fast = rate is not None and rate >= _HASTY_RATE
         self._timer.wake()
         self._tell("speed", {"speed": "max" if rate is None else float(rate)})
 
@@ -220,6 +224,7 @@ class Player:
         self._end_step()
         async with self._seeks:
             self._finding = True
+            self._lane = None
             try:
                 loop = asyncio.get_running_loop()
                 place = await loop.run_in_executor(None, self._replay.find, to)
@@ -308,26 +313,61 @@ class Player:
     @property
     def _sockets_hold(self) -> bool:
         """Whether a slow connection holds everything back."""
-        return self._wait_for_sockets or self._step is not None or self._clock.rate is None
+        return self._wait_for_sockets or self._step is not None or self._clock.is_max
 
     @property
     def _is_hasty(self) -> bool:
         """Whether it matters how many updates a second go out, and not when each does."""
-        rate = self._clock.rate
-        return self._step is not None or rate is None or rate >= _HASTY_RATE
+        return self._step is not None or self._is_fast or self._clock.is_max
 
     def _play_on(self) -> int | None:
         """Play what is due at a deadline; return the next, or None if the sockets must drain."""
         if self._sockets_hold:
             return None
+        if self._lane is not None:
+            now = time.monotonic_ns()
+            repeat = self._told_at + _SECOND_NS
+            if now < repeat and self._lane.holds(now) and self._lane_set == self._clock.changes:
+                return min(self._play_lane(self._lane, now), repeat)
         self._play_what_is_due()
         self._tell_time_that_stands()
+        self._lane = self._next_lane()
         deadline = self._next_deadline()
-        if deadline - time.monotonic_ns() > _IDLE_NS:
-            self._feed.prepare(self._replay.upcoming(_PREPARED))
-        return deadline
+        if self._lane is None:
+            return deadline
+        return min(self._lane.wake_at, self._told_at + _SECOND_NS)
+
+    def _play_lane(self, lane: Lane, now: int) -> int:
+        """Play what is due of rows that were made ready; return when to go on."""
+        while dues := lane.send(now):
+            now = time.monotonic_ns()
+            self._programme.pass_over(len(dues))
+            self.updates += len(dues)
+            for due in dues:
+                self.lateness.add(now - due)
+            lane.go_on(now)
+            if lane.is_over:
+                self._lane = self._next_lane()
+                return self._next_deadline() if self._lane is None else self._lane.wake_at
+            now = time.monotonic_ns()
+        return lane.wake_at
+
+    def _next_lane(self) -> Lane | None:
+        """Return the next rows on their short way, if there is one."""
+        if self._finding or self._is_hasty:
+            return None
+        channel = self._feed.channel()
+        if channel is None:
+            return None
+        rows = self._programme.upcoming(_LANE_ROWS)
+        dues = self._clock.dues(rows.times) if rows is not None and len(rows) > 1 else None
+        if rows is None or dues is None:
+            return None
+        self._lane_set = self._clock.changes
+        return Lane(channel, rows, dues)
 
     def _play_what_is_due(self) -> None:
+        self._lane = None
         bursts = self._take_due()
         if bursts:
             self._send(bursts)
@@ -344,7 +384,7 @@ class Player:
             return self._take_of_step(self._step)
         if self._clock.paused:
             return []
-        if self._clock.rate is not None:
+        if not self._clock.is_max:
             return self._programme.take(self._clock.now(), _BATCH, whole=self._is_hasty)
         bursts = self._programme.take(self._programme.end, _BATCH, whole=True)
         if bursts:
@@ -373,7 +413,7 @@ class Player:
             feed.publish(burst.updates)
         feed.flush()
         written_at = time.monotonic_ns()
-        is_paced = self._clock.rate is not None and not self._clock.paused
+        is_paced = not (self._clock.is_max or self._clock.paused)
         for burst in bursts:
             if burst.second is not None:
                 self._told_at = written_at

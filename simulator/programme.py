@@ -143,6 +143,17 @@ class Programme:
             bursts.append(Burst(second, updates))
         return bursts
 
+    def upcoming(self, limit: int) -> Stretch | None:
+        """Return the next rows before the next heartbeat, at most ``limit``, and leave them."""
+        if self._jumped:
+            return None
+        is_last = self._next_second > self._last_second
+        return self._replay.upcoming_rows(self.end + 1 if is_last else self._next_second, limit)
+
+    def pass_over(self, count: int) -> None:
+        """Take so many of the rows that `upcoming` has returned."""
+        self._replay.pass_over(count)
+
     def _take_heartbeat(self, until: int) -> int | None:
         second = self._next_second
         if second > self._last_second or second > until:

@@ -222,11 +222,25 @@ class Replay:
             self._rows = rows = self._layout.with_texts(rows, self._texts_of)
         return rows
 
-    def upcoming(self, limit: int) -> list[Update]:
-        """Return the next updates, at most ``limit``, without taking them."""
-        if self.next_due() is None:
-            return []
-        return self._updates[self._position : self._position + limit]
+    def upcoming_rows(self, before: int, limit: int) -> Stretch:
+        """Return the next rows before a time, those of one batch, without taking them."""
+        rows = self._rows
+        first = last = self._block_at + self._position
+        if self.next_due() is not None:
+            rows, first = self._rows, self._block_at + self._position
+            last = min(first + limit, len(rows.ts))
+            last = first + int(rows.ts[first:last].searchsorted(before))
+        return Stretch(self._layout, rows, first, last)
+
+    def pass_over(self, count: int) -> None:
+        """Take so many of the rows that `upcoming_rows` has returned."""
+        at = self._block_at + self._position + count
+        if at <= self._block_at + len(self._times):
+            self._position += count
+        else:
+            self._start_block(at)
+        self.rows_taken += count
+        self._now = self._rows.ts.item(at - 1)
 
     def state(self, key: InstrumentKey) -> Update | None:
         """Return an instrument's last update on the present day; None before its first row."""

@@ -158,6 +158,10 @@ class Spoiler:
         self._held.clear()
         return held
 
+    def pass_over(self, count: int) -> None:
+        """Count updates that nothing is done to: no fault is on."""
+        self._count += count
+
     def spoil(self, updates: Sequence[Update]) -> Sequence[SentUpdate]:
         """Return what is sent in place of updates, in order."""
         if not self._active:

@@ -7,7 +7,7 @@ somebody looks into it. :class:`Latest` is the last row of each instrument.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import overload
 
 import numpy as np
@@ -36,6 +36,7 @@ class Stretch(Sequence[Update]):
         self.last = last
         self._layout = layout
         self._made: list[Update] | None = None
+        self._packed: memoryview | None = None
 
     def __len__(self) -> int:
         return self.last - self.first
@@ -53,6 +54,27 @@ class Stretch(Sequence[Update]):
         if self._made is None:
             self._made = list(self._layout.updates(self.rows, slice(self.first, self.last)))
         return self._made
+
+    def texts(self, wanted: Container[InstrumentKey], first: int, last: int) -> list[bytes]:
+        """
+        Return the touchlines of some of its rows as text, in order.
+
+        Args:
+            wanted: The instruments whose texts are.
+            first: Counted from the first row of the stretch.
+            last: The one behind the last of them.
+
+        """
+        layout, rows = self._layout, range(self.first + first, self.first + last)
+        keys = map(layout.keys.__getitem__, self.rows.instrument[rows.start : rows.stop].tolist())
+        if self._packed is None:
+            self._packed = memoryview(self.rows.figures.view(np.uint8))  # type: ignore[arg-type]
+        packed = self._packed
+        return [
+            layout.text(key, packed, row)
+            for row, key in zip(rows, keys, strict=True)
+            if key in wanted
+        ]
 
     @property
     def first_ts(self) -> int:

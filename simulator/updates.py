@@ -94,7 +94,9 @@ class Layout:
         self.has_depth = bool(own & set(DEPTH_COLUMNS))
         self.has_levels = bool(own & _LEVEL_PRICES)
         self.names = (*_TOUCHLINE, *_DEPTH) if self.has_depth else _TOUCHLINE
-        self.unpack = Struct(f"={len(self.names)}q").unpack
+        figures = Struct(f"={len(self.names)}q")
+        self.unpack, self._unpack_from = figures.unpack, figures.unpack_from
+        self._row_bytes = figures.size
 
     def pack(self, folded: Batch) -> npt.NDArray[np.void]:
         """Return the rows, each as the bytes of its figures."""
@@ -142,6 +144,13 @@ class Layout:
         }
         run = touchline_texts(self.keys, ts, instrument, columns) if len(ts) else NO_TEXTS
         return rows._replace(texts=RowTexts(texts_of, run, before))
+
+    def text(self, key: InstrumentKey, packed: bytes | memoryview, row: int) -> bytes:
+        """Return the touchline of one of some packed rows as text (209)."""
+        figures = self._unpack_from(packed, row * self._row_bytes)
+        return encode_plain_touchline(
+            *key, *figures[:_LOCATOR_AT], *figures[_LOCATOR_AT + 1 : len(_TOUCHLINE)]
+        )
 
     def updates(self, packed: PackedRows, rows: slice) -> Iterator[Update]:
         """Make updates of some of the rows."""
@@ -215,10 +224,7 @@ class Update(msgspec.Struct, gc=False, eq=False):
     def text(self) -> bytes:
         """The touchline as text (209)."""
         if self.made_text is None:
-            figures = self.layout.unpack(self.packed)
-            self.made_text = encode_plain_touchline(
-                *self.key, *figures[:_LOCATOR_AT], *figures[_LOCATOR_AT + 1 : len(_TOUCHLINE)]
-            )
+            self.made_text = self.layout.text(self.key, self.packed, 0)
         return self.made_text
 
     @property

@@ -364,12 +364,6 @@ class ServerConnection:
         """Queue the text of one message, whatever the client asked for."""
         self._queue.append(message)
 
-    def prepare(self, update: Encodings) -> None:
-        """Have the touchline of an update encoded that will be published, if it is wanted."""
-        mode = self.touchline.get(update.key)
-        if mode is not None:
-            _ = update.native if mode.native else update.text
-
     def publish(self, update: Encodings) -> int:
         """Queue an update in each form that the client wants of its instrument; return how many."""
         if self.paused or self._phase is not _Phase.LOGGED_ON:
@@ -401,6 +395,11 @@ class ServerConnection:
                 mode == plain for mode in self.touchline.values()
             )
         return self._wants_those
+
+    @property
+    def wants_texts_alone(self) -> bool:
+        """Whether updates go out as the texts of touchlines, in no other form and mode."""
+        return self.wants_texts_of(self.touchline.keys())
 
     def publish_run(self, run: Run) -> int:
         """
@@ -434,6 +433,10 @@ class ServerConnection:
         if mode.on_change:
             self._last_ltp[update.key] = update.ltp
         self._queue.append(update.native if mode.native else update.text)
+
+    def frames_of(self, texts: Sequence[bytes]) -> list[bytes]:
+        """Return texts past the queue, at most as many as the batch, as whole frames."""
+        return encode_frames(texts, self._level)
 
     def data_to_send(self) -> list[bytes]:
         """Empty the queue; return whole frames in order, each one WebSocket message."""

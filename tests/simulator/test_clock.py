@@ -82,6 +82,33 @@ def test_anchoring_again_changes_nothing(rate: Fraction, steps: list[int]) -> No
         assert told_again.now() == left_alone.now()
 
 
+@given(RATES, st.lists(st.integers(START - 10**12, START + 10**12), max_size=9))
+def test_many_are_due_when_each_is(rate: Fraction, times: list[int]) -> None:
+    """And none at all where nothing is due."""
+    clock = SimClock(START, rate, monotonic=Monotonic())
+    assert clock.dues(times) is None
+    clock.resume()
+    assert clock.dues(times) == [clock.due(ts) for ts in times]
+    assert not clock.is_max
+    clock.set_rate(None)
+    assert clock.is_max
+    assert clock.dues(times) is None
+
+
+def test_changes_are_counted() -> None:
+    """Each that makes other moments the due ones; to look at the time is none."""
+    clock = SimClock(START, 1, monotonic=Monotonic())
+    seen = {clock.changes}
+    for change in (clock.resume, lambda: clock.jump(START), lambda: clock.set_rate(2), clock.pause):
+        change()
+        assert clock.changes not in seen
+        seen.add(clock.changes)
+    before = clock.changes
+    clock.now()
+    clock.due(START)
+    assert clock.changes == before
+
+
 @given(RATES, STEPS, st.integers(-(10**15), 10**15))
 def test_due_is_the_first_real_moment_at_which_the_time_is_reached(
     rate: Fraction, step: int, ahead: int

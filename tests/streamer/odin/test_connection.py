@@ -243,7 +243,6 @@ class TestInterest:
         feed(server, client.subscribe_best_five([RELIANCE], NOW))
         reliance, infy = Update(RELIANCE, 100), Update(INFY, 200)
         for update in (reliance, infy, Update(RELIANCE_BSE, 300)):
-            server.prepare(update)
             server.publish(update)
         assert texts_sent_by(server) == [
             reliance.text,
