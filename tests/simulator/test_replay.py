@@ -413,7 +413,6 @@ def test_prefetching_changes_nothing(tmp_path: Path) -> None:
     assert not replay.prefetch()
 
 
-@pytest.mark.skipif(not REAL_DATA.is_dir(), reason="the real recordings are not on this machine")
 def test_texts_that_are_expected_are_the_same(tmp_path: Path) -> None:
     """Written ahead for some instruments or all, every update says what it says otherwise."""
     recording = opened(write(tmp_path / "a.parquet", rows(300), row_group_size=50))
@@ -430,6 +429,7 @@ def test_texts_that_are_expected_are_the_same(tmp_path: Path) -> None:
         assert any(update.made_touchline is None for update in taken)
 
 
+@pytest.mark.skipif(not REAL_DATA.is_dir(), reason="the real recordings are not on this machine")
 def test_real_recording_replays_whole() -> None:
     """A day recorded from a real feed replays straight from its file, every row once, in order."""
     recording = opened(REAL_DATA / "nse-2021-06-09-seed10-clean.parquet")
