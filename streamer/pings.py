@@ -39,7 +39,7 @@ class Pings:
         self._turn_s = interval_s / TURNS
         self._timeout_s = timeout_s
         self._on_silence = on_silence
-        self._groups: list[set[WiredConnection]] = [set() for _ in range(TURNS)]
+        self._groups: list[dict[WiredConnection, None]] = [{} for _ in range(TURNS)]
         self._turn = 0
         self._asked: dict[WiredConnection, float] = {}
         """When an answer is due, by the event loop's clock; the earliest first."""
@@ -47,14 +47,14 @@ class Pings:
 
     def add(self, socket: WiredConnection) -> None:
         """Look after a socket; it is pinged for the first time after an interval."""
-        self._groups[self._turn % TURNS].add(socket)
+        self._groups[self._turn % TURNS][socket] = None
         if self._timer is None:
             self._wait()
 
     def forget(self, socket: WiredConnection) -> None:
         """Look after a socket no more."""
         for group in self._groups:
-            group.discard(socket)
+            group.pop(socket, None)
         self._asked.pop(socket, None)
 
     def close(self) -> None:
