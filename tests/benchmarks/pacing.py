@@ -7,8 +7,9 @@ program's own figure, from when an update was due to when it was handed to the
 socket. Lateness at the client is measured here, when the client's library
 hands the message over: feed, sockets, streaming server and client together.
 
-It is measured beside a timer that only wakes up at such moments, which no
-program can beat on this machine at that time, and twice: with a client of the
+It is measured beside a timer that only wakes up at such moments and writes as
+many bytes to a socket, one write each time, which no program can beat on this
+machine at that time, and twice: with a client of the
 feed itself, and with one of the streaming server, whose process then shares
 the machine with the feed.
 
@@ -27,6 +28,7 @@ import math
 import os
 import random
 import re
+import socket
 import statistics
 import sys
 import tempfile
@@ -49,6 +51,8 @@ INSTRUMENTS = 50
 FIRST_TOKEN = 900_000
 SEED = 1
 MS = 1_000_000
+UPDATE_BYTES = 300
+"""What one update takes on the wire of the feed, about."""
 CLIENTS = ("feed", "streamer")
 BARE = "bare timer"
 
@@ -181,7 +185,7 @@ async def measure(
 
 
 async def measure_bare_timer(options: argparse.Namespace) -> dict[str, Any]:
-    """Only wake up when updates would be due, and note how late that is."""
+    """Only wake up when updates would be due, write as much, and note how late that is."""
     draw = random.Random(SEED)
     length = options.seconds * 10**9
     begin = time.monotonic_ns() + 100 * MS
@@ -189,20 +193,41 @@ async def measure_bare_timer(options: argparse.Namespace) -> dict[str, Any]:
     due = sorted(begin + draw.randrange(length) for _ in range(count))
     late: list[int] = []
     timer = DeadlineTimer()
-    stolen = stolen_s()
-    while len(late) < count:
-        await timer.wait_until(due[len(late)])
+    near, far = socket.socketpair()
+    reader = await asyncio.create_subprocess_exec(
+        "cat", stdin=far.fileno(), stdout=asyncio.subprocess.DEVNULL
+    )
+    far.close()
+    wakes = 0
+
+    def wake() -> int | None:
+        nonlocal wakes
+        wakes += 1
         now = time.monotonic_ns()
+        before = len(late)
         while len(late) < count and due[len(late)] <= now:
             late.append(now - due[len(late)])
+        near.send(bytes(UPDATE_BYTES * (len(late) - before)))
+        return due[len(late)] if len(late) < count else None
+
+    stolen, used = stolen_s(), time.thread_time()
+    await timer.wait_until(due[0], wake)
+    used = time.thread_time() - used
     timer.close()
+    near.close()
+    await reader.wait()
     late.sort()
     found = {
         "p50": quantile(late, 0.5) / MS,
         "p99": quantile(late, 0.99) / MS,
         "max": late[-1] / MS,
     }
-    return {"wake_ms": found, "stolen_share": (stolen_s() - stolen) / options.seconds}
+    return {
+        "wake_ms": found,
+        "stolen_share": (stolen_s() - stolen) / options.seconds,
+        "core_share": used / options.seconds,
+        "wakes_a_second": wakes / options.seconds,
+    }
 
 
 def medians(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -248,8 +273,11 @@ def show(answer: Answer) -> None:
     """Print the tables."""
     figures = dict(answer["client_of"])
     bare = figures.pop(BARE)
-    stolen = bare["stolen_share"]
-    print(f"\na timer that does nothing else (the host took {stolen:.1%} of a core away)")
+    share, wakes = bare.get("core_share", math.nan), bare.get("wakes_a_second", math.nan)
+    print(
+        f"\na timer that does nothing but write (it takes {share:.0%} of a core,"
+        f" {wakes:,.0f} wake-ups a second; the host took {bare['stolen_share']:.1%} of one away)"
+    )
     row = bare["wake_ms"]
     print(f"{'late by, ms':<21}{'p50':>9}{'p99':>9}{'max':>9}")
     print(f"{'at the wake-up':<21}{row['p50']:>9.3f}{row['p99']:>9.3f}{row['max']:>9.3f}")
