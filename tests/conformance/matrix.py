@@ -34,6 +34,10 @@ SPOILS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
         ("UNS-120", "QRY-040"),
         "An order in which stocks were subscribed takes more than one subscribe.",
     ),
+    "takeover-refused": (
+        ("PER-310",),
+        "That a session which is in use stays is seen by a client that comes again meanwhile.",
+    ),
     "token-echoed": (
         ("DAT-900.subscribed",),
         "Whose data may come is known by the names in the replies.",
