@@ -31,8 +31,21 @@ SPOILS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
         "The guide shows no other error, so what errors look like is judged by this one.",
     ),
     "subscribe-replaces": (
-        ("UNS-120", "QRY-040"),
-        "An order in which stocks were subscribed takes more than one subscribe.",
+        ("UNS-120", "QRY-040", "LIM-100", "RES-010", "RES-100"),
+        "An order of stocks, a limit of them, and what is subscribed while the feed is away take "
+        "more than one subscribe.",
+    ),
+    "stocks-sorted-by-name": (
+        ("LIM-110",),
+        "Which stocks fit below the limit is told by a reply, in its order.",
+    ),
+    "total-of-the-request": (
+        ("LIM-100",),
+        "How many stocks there are at the limit is told by the total.",
+    ),
+    "exchange-unknown": (
+        ("PER-*",),
+        "What outlives a restart is a stock of each exchange.",
     ),
     "takeover-refused": (
         ("PER-310",),
