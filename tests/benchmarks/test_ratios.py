@@ -25,9 +25,6 @@ from tests.benchmarks.memory import KB, slope, the_product
 TRIES = 5
 SECONDS = 0.25
 LONGER = 0.5
-"""The system counts in hundredths of a second what a process does itself."""
-
-LEAST_S = 0.01
 ROWS = 50_000
 MOST_KB = 17.0
 """Of memory for an idle connection; what else the machine does is nothing to it."""
@@ -62,9 +59,9 @@ def best(ratio: Callable[[], float], wanted: float) -> float:
     return max(found)
 
 
-def same_for_all(burst: int, seconds: float = SECONDS) -> Workload:
+def same_for_all(burst: int) -> Workload:
     """Return a load of which each of 100 clients gets everything."""
-    return Workload(clients=100, burst=burst, instruments=burst, subscribed=burst, seconds=seconds)
+    return Workload(clients=100, burst=burst, instruments=burst, subscribed=burst, seconds=SECONDS)
 
 
 def times(bench: Bench, peer: str, workload: Workload, cost: Callable[[Figures], float]) -> float:
@@ -78,36 +75,32 @@ def cpu_us(figures: Figures) -> float:
     return float(figures["us_per_message"])
 
 
-def own_us(figures: Figures) -> float:
-    """Return the part of it that is the server's own."""
-    return float(max(figures["user_s"], LEAST_S) / figures["received"] * 1e6)
-
-
 def test_bursts_cost_a_fraction_of_what_they_cost_broadcast(bench: Bench) -> None:
-    """A burst of 8 updates to 100 clients takes websockets.broadcast four times the time."""
-    assert best(lambda: times(bench, "broadcast", same_for_all(8), cpu_us), 4.0) >= 4.0
+    """A burst of 8 updates to 100 clients takes websockets.broadcast 5.5 times the time."""
+    assert best(lambda: times(bench, "broadcast", same_for_all(8), cpu_us), 5.5) >= 5.5
 
 
-def test_a_single_update_costs_less_than_broadcast_outside_the_system(bench: Bench) -> None:
-    """One update to 100 clients takes broadcast 1.3 times the time that is not the system's."""
-    assert best(lambda: times(bench, "broadcast", same_for_all(1, LONGER), own_us), 1.3) >= 1.3
+def test_a_single_update_costs_less_than_broadcast(bench: Bench) -> None:
+    """One update to each of 500 clients takes broadcast 1.3 times the time."""
+    workload = Workload(clients=500, burst=1, instruments=1, subscribed=1, seconds=LONGER)
+    assert best(lambda: times(bench, "broadcast", workload, cpu_us), 1.3) >= 1.3
 
 
 def test_subscriptions_of_their_own_cost_a_fraction_of_broadcast(bench: Bench) -> None:
-    """200 clients with 200 of 2,000 instruments each take broadcast 2.5 times the time."""
+    """200 clients with 200 of 2,000 instruments each take broadcast 3.5 times the time."""
     workload = Workload(clients=200, burst=64, instruments=2000, subscribed=200, seconds=SECONDS)
-    assert best(lambda: times(bench, "broadcast", workload, cpu_us), 2.5) >= 2.5
+    assert best(lambda: times(bench, "broadcast", workload, cpu_us), 3.5) >= 3.5
 
 
 def test_a_replay_is_times_a_straightforward_pipeline(tmp_path: Path) -> None:
-    """Reading the feed takes a pipeline 3.5 times our processor time, twice with messages made."""
+    """Reading the feed takes a pipeline five times our processor time, thrice with messages."""
     tape = _tape.write(tmp_path / "tape.parquet", ROWS, 500)
 
     def ratio() -> float:
         """Return how far both are above what is wanted; 1 is as wanted."""
         theirs: float = _replaying.pipeline(tape, ROWS // 5)["us_a_row"]
         found: list[float] = []
-        for makes_json, wanted in ((True, 2.0), (False, 3.5)):
+        for makes_json, wanted in ((True, 3.0), (False, 5.0)):
             ours = _replaying.product(tmp_path, tape, ROWS, makes_json=makes_json)
             found.append(theirs / ours["us_a_row"] / wanted)
         return min(found)
