@@ -116,7 +116,7 @@ class Wire:
         self.fd = -1
         """Where bytes may be written past an idle transport; -1: nowhere."""
         self.is_clear = False
-        """Whether that may be done now, without another :meth:`look`."""
+        """Whether that may be done now, without another :meth:`look`; if so, it is not slow."""
         self.written = 0
         """Bytes handed to the transport so far."""
         if isinstance(socket, WiredConnection) and is_plain(socket.transport):
@@ -183,7 +183,9 @@ class DirectWriter:
         if not wire.is_clear and not wire.look():
             self._send_through(wire)
             return False
-        data = self._take(wire.outbox)
+        outbox = wire.outbox
+        frames = outbox.frames
+        data = frames.pop() if len(frames) == 1 and not outbox.size else self._join(outbox)
         # As a transport does that has nothing waiting, on any event loop.
         try:
             sent = os.write(wire.fd, data)
@@ -201,7 +203,7 @@ class DirectWriter:
         if sending is not None:
             sending.add_done_callback(lambda _: self._on_ready(socket))
             return
-        data = self._take(wire.outbox)
+        data = self._join(wire.outbox)
         if socket.protocol.state is OPEN:
             self._write(wire, data)
 
@@ -210,12 +212,10 @@ class DirectWriter:
         wire.written += len(data)
         wire.transport.write(data)
 
-    def _take(self, outbox: Outbox) -> bytes:
+    def _join(self, outbox: Outbox) -> bytes:
         frames = outbox.frames
         if outbox.size:
             frames = outbox.take()
-        elif len(frames) == 1:
-            return frames.pop()
         else:
             outbox.frames = self._spare
         if frames == self._frames:

@@ -308,7 +308,7 @@ class StreamServer:
             link = links.get(connection)
             if link is None:
                 continue
-            if connection.closing is None and link.is_clear and not link.outbox.slow:
+            if link.is_clear and connection.closing is None:
                 # As _write would, if all goes well: this runs for every quote.
                 if not send(link):
                     self._look_after(link)
