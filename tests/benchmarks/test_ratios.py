@@ -25,6 +25,9 @@ from tests.benchmarks.memory import KB, slope, the_product
 TRIES = 5
 SECONDS = 0.25
 LONGER = 0.5
+"""The system counts in hundredths of a second what a process does itself."""
+
+LEAST_S = 0.01
 ROWS = 50_000
 MOST_KB = 17.0
 """Of memory for an idle connection; what else the machine does is nothing to it."""
@@ -75,15 +78,20 @@ def cpu_us(figures: Figures) -> float:
     return float(figures["us_per_message"])
 
 
+def own_us(figures: Figures) -> float:
+    """Return the part of it that is the server's own."""
+    return float(max(figures["user_s"], LEAST_S) / figures["received"] * 1e6)
+
+
 def test_bursts_cost_a_fraction_of_what_they_cost_broadcast(bench: Bench) -> None:
     """A burst of 8 updates to 100 clients takes websockets.broadcast 5.5 times the time."""
     assert best(lambda: times(bench, "broadcast", same_for_all(8), cpu_us), 5.5) >= 5.5
 
 
-def test_a_single_update_costs_less_than_broadcast(bench: Bench) -> None:
-    """One update to each of 500 clients takes broadcast 1.3 times the time."""
+def test_a_single_update_costs_less_than_broadcast_outside_the_system(bench: Bench) -> None:
+    """One update to 500 clients takes broadcast 1.6 times the time that is not the system's."""
     workload = Workload(clients=500, burst=1, instruments=1, subscribed=1, seconds=LONGER)
-    assert best(lambda: times(bench, "broadcast", workload, cpu_us), 1.3) >= 1.3
+    assert best(lambda: times(bench, "broadcast", workload, own_us), 1.6) >= 1.6
 
 
 def test_subscriptions_of_their_own_cost_a_fraction_of_broadcast(bench: Bench) -> None:
