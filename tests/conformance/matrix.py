@@ -68,7 +68,7 @@ SPOILS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
         "An update that waits for the next to overtake it is missing from five that are counted.",
     ),
     "subscribe-refused-while-closed": (
-        ("MKT-*",),
+        ("MKT-*", "PER-170", "RES-410", "RES-420"),
         "Who may not subscribe before the open cannot be seen to get data from the open on.",
     ),
     "clients-dropped-at-close": (
