@@ -4,6 +4,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+COMPILED := $(wildcard streamer/*.cpp streamer/odin/*.cpp)
 
 .PHONY: replay test lint types imports tests format bench clean
 
@@ -34,15 +35,16 @@ bench: .venv/test-ready
 	$(BIN)/python -m tests.benchmarks report --run
 
 clean:
+	rm -f streamer/*.so streamer/odin/*.so
 	rm -rf .venv tests/guide/node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/replay-ready: pyproject.toml .venv/bin/python
+.venv/replay-ready: pyproject.toml setup.py $(COMPILED) .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-.venv/test-ready: pyproject.toml .venv/bin/python
+.venv/test-ready: pyproject.toml setup.py $(COMPILED) .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@ .venv/replay-ready

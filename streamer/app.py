@@ -25,6 +25,7 @@ from typing import Final
 
 import msgspec
 
+from streamer import native
 from streamer.access import AccessList
 from streamer.admin import Admin
 from streamer.clock import FeedClock, WallClock
@@ -105,11 +106,12 @@ def run(
             now=now(),
         )
         _logger.info(
-            "%d clients remembered, %d instruments, %s clock, event loop %s",
+            "%d clients remembered, %d instruments, %s clock, event loop %s, compiled: %s",
             hub.clients,
             len(instruments),
             config.clock,
             config.event_loop,
+            ", ".join(native.in_use()) or "nothing",
         )
         with asyncio.Runner(loop_factory=new_loop) as runner:
             return runner.run(_serve(config, hub, store, desk, access, now))

@@ -33,7 +33,7 @@ from streamer.instruments import InstrumentTable
 from streamer.interest import Interest
 from streamer.odin.messages import FeedMessage, LogonAnswer, Tick, Ticks, Touchline, tick_of
 from streamer.odin.tags import InstrumentKey
-from streamer.outbox import deflated_frame, text_frame
+from streamer.outbox import deflated_frame, payload_of
 from streamer.protocol import FEATURES, INSTRUCTIONS
 from streamer.quote_reports import report_quotes
 from streamer.quotes import Quote
@@ -528,8 +528,7 @@ class Hub:
                 quote.alarm = None
             if not is_open or not (subscribers := subscribers_of(key)):
                 continue
-            payload = quote.market_data(time)
-            frame = text_frame(payload)
+            frame = quote.frame(time)
             deflated = b""
             for connection in subscribers:
                 outbox = connection.outbox
@@ -541,7 +540,7 @@ class Hub:
                     frames.append(frame)
                     continue
                 if outbox.deflates and not deflated:
-                    deflated = deflated_frame(payload)
+                    deflated = deflated_frame(payload_of(frame))
                 if outbox.put_quote(key, deflated if outbox.deflates else frame):
                     dirty[connection] = None
                 if outbox.overflow:
@@ -574,7 +573,7 @@ class Hub:
             quote = self._quotes[key]
             # One that was updated meanwhile has been sent as an update.
             if due.pop(key) == quote.seq and quote.day == today:
-                connection.outbox.put_quote(key, text_frame(quote.market_data(time)))
+                connection.outbox.put_quote(key, quote.frame(time))
                 self._speaker.dirty[connection] = None
                 self.delivered += 1
         if due:

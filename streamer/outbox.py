@@ -27,6 +27,12 @@ def text_frame(payload: bytes) -> bytes:
     return (_HEADERS[size] if size < len(_HEADERS) else _header(size)) + payload
 
 
+def payload_of(frame: bytes) -> bytes:
+    """Return what :func:`text_frame` was given."""
+    size = frame[1]
+    return frame[2 if size < 126 else 4 if size == 126 else 10 :]
+
+
 def deflated_frame(payload: bytes) -> bytes:
     """
     Return ``payload`` as one text frame compressed by itself (RFC 7692).

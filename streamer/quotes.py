@@ -25,10 +25,12 @@ from typing import Final
 
 import msgspec
 
+from streamer import native
 from streamer.beginnings import NEVER, Begin, Beginning, begin_without_files
 from streamer.instruments import Instrument
 from streamer.ist import ist_date, ist_midnight, ist_rfc3339
 from streamer.odin.messages import Day, Tick
+from streamer.outbox import text_frame
 from streamer.reference import NO_FIGURES, Figure, Flag, is_jump, rounded
 
 _NULL = b"null"
@@ -36,17 +38,18 @@ _FLAGS = (b"false", b"true")
 _FROM_FEED: Final[dict[str, object]] = {"from": "feed"}
 
 
-_DATA: Final = b'%b%b%b%d,"percent_change":%b%b%b'
-_MARKET_DATA: Final = b'%b%b%b%b%d,"percent_change":%b%b%b%b%d}'
+_DATA: Final = b'%b%b%b%d,"percent_change":%b%b%d%b'
+_MARKET_DATA: Final = b'%b%b%b%b%d,"percent_change":%b%b%d%b%b%d}'
 _KEPT_PRICES: Final = 32
 """How many spelt prices of an instrument are kept: they go to and fro."""
 
+_spelling = native.part("streamer._spelling")
+
 
 @lru_cache(maxsize=64)
-def _tail(moment: int, processed: int, is_high: bool, is_low: bool) -> bytes:
+def _tail(processed: int, is_high: bool, is_low: bool) -> bytes:
     """Spell the end of ``data``; under a feed's clock many updates have the same."""
-    return b'%d,"last_updated":"%b","is_new_week_52_high":%b,"is_new_week_52_low":%b}' % (
-        moment // 1_000_000,
+    return b',"last_updated":"%b","is_new_week_52_high":%b,"is_new_week_52_low":%b}' % (
         ist_rfc3339(processed).encode(),
         _FLAGS[is_high],
         _FLAGS[is_low],
@@ -122,6 +125,7 @@ class Quote:
         "_official_from",
         "_prices",
         "_range_text",
+        "_speller",
         "_told",
         "_volume",
         "_year_high",
@@ -177,6 +181,8 @@ class Quote:
         )
         self._envelope_head = b'{"type":"market_data",' + names + b'"data":'
         self._data_head = b"{" + names + b'"ltp":'
+        self._speller = _spelling and _spelling.Speller(self._envelope_head + self._data_head)
+        """Makes frames as :meth:`market_data` would be spelt; None where none is compiled."""
         self._is_spelt = False
 
     def begin_day_anew(self) -> None:
@@ -244,7 +250,8 @@ class Quote:
             self._volume,
             percent,
             self._range_text,
-            _tail(tick.moment or tick.sent, self.processed, self._is_high, self._is_low),
+            (tick.moment or tick.sent) // 1_000_000,
+            _tail(self.processed, self._is_high, self._is_low),
         )
 
     def flags(self) -> list[Flag]:
@@ -306,6 +313,25 @@ class Quote:
             _envelope_tail(now),
             self.seq,
         )
+
+    def frame(self, now: int) -> bytes:
+        """Return :meth:`market_data` as a WebSocket frame."""
+        if self._speller is not None:
+            tick = self.tick
+            assert tick is not None
+            if not self._is_spelt:
+                self._spell(tick.day.locator)
+            frame: bytes | None = self._speller.frame(
+                tick.ltp,
+                self._volume,
+                (tick.moment or tick.sent) // 1_000_000,
+                _tail(self.processed, self._is_high, self._is_low),
+                _envelope_tail(now),
+                self.seq,
+            )
+            if frame is not None:
+                return frame
+        return text_frame(self.market_data(now))
 
     def _look_for_a_new_day(self, moment: int, locator: int) -> None:
         beginning = self._begin(self.instrument.key, ist_date(moment))
@@ -426,6 +452,8 @@ class Quote:
             _NULL if volume is None else b"%d" % volume.value,
         )
         self._prices.clear()
+        if self._speller is not None:
+            self._speller.keep(self._closes_text, self._range_text, locator, self._close)
 
     def _spell_price(self, ltp: int, locator: int) -> tuple[bytes, bytes]:
         """Spell a price and its distance from the previous close."""

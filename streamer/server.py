@@ -27,6 +27,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.protocol import CONNECTING, OPEN
 
+from streamer import native
 from streamer.access import AccessList, digest_token
 from streamer.admin import ADMIN_PATHS, Admin
 from streamer.clients import ClientChanges
@@ -142,7 +143,12 @@ class StreamServer:
         self._pages = Pages(
             health=lambda: health(hub, now(), store_problem=self.store_problem),
             stats=lambda: (
-                hub.stats(now()) | {"feed": feed_stats(), "event_loop": _event_loop_name()}
+                hub.stats(now())
+                | {
+                    "feed": feed_stats(),
+                    "event_loop": _event_loop_name(),
+                    "compiled": native.in_use(),
+                }
             ),
             quotes=hub.quotes,
             may_read=self._may_read,

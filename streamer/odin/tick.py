@@ -9,11 +9,13 @@ layout that our own feed writes; in any other, a touchline is read first.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 
+from streamer import native
 from streamer.odin.fields import MAX_DIGITS, MAX_ID
 from streamer.odin.tags import InstrumentKey
 from streamer.odin.times import parse_stamp
@@ -121,7 +123,7 @@ def _key(segment: bytes, token: bytes) -> InstrumentKey | None:
     return key if 0 < key[0] <= MAX_ID and 0 < key[1] <= MAX_ID else None
 
 
-def read_ticks(body: bytes) -> list[Ticks | bytes] | None:
+def read_ticks_plainly(body: bytes) -> list[Ticks | bytes] | None:
     """
     Return the ticks of a body of texts, and every other text as it is, in order.
 
@@ -155,3 +157,13 @@ def read_ticks(body: bytes) -> list[Ticks | bytes] | None:
         moment = lut_at or parse_stamp(ltt)
         ticks.append(Tick(key, sent_at, int(ltp), int(volume), moment, _day(day)))
     return found if size == len(body) else None
+
+
+_reading = native.part("streamer.odin._reading")
+
+read_ticks: Final[Callable[[bytes], list[Ticks | bytes] | None]] = (
+    read_ticks_plainly
+    if _reading is None
+    else _reading.TickReader(Tick, Ticks, Day, parse_stamp).read
+)
+"""What :func:`read_ticks_plainly` does, compiled where that is installed."""

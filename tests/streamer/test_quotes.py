@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from streamer.beginnings import Beginning
 from streamer.instruments import InstrumentTable
+from streamer.native import in_use
 from streamer.odin.tags import InstrumentKey
+from streamer.outbox import text_frame
 from streamer.quotes import Quote
 from streamer.reference import NO_FIGURES, Action, Figure, Figures, Source
 from tests.streamer.desk import RELIANCE, SECOND, THURSDAY, at, tick
@@ -512,3 +515,32 @@ def test_a_report_is_the_quote_and_more() -> None:
     assert list(found) == [*GUIDE_DATA, "sources", "flags"]
     assert found["sources"]["ltp"] == {"from": "feed"}
     assert found["flags"] == ["week_52_stale"]
+
+
+scaled_prices = st.integers(1, 10**7) | st.integers(1, 10**18 - 1)
+
+
+@pytest.mark.skipif("streamer._spelling" not in in_use(), reason="no compiled speller is installed")
+@given(
+    st.lists(
+        st.tuples(scaled_prices, st.integers(0, 10**18 - 1), st.integers(0, 40_000)),
+        min_size=1,
+        max_size=4,
+    ),
+    scaled_prices | st.just(0),
+    st.integers(0, 9).map(lambda places: 10**places),
+    st.text(min_size=1, max_size=40) | st.just("\u20b9" * 30_000),
+)
+def test_the_compiled_speller_spells_as_the_plain_one(
+    updates: list[tuple[int, int, int]], close: int, locator: int, symbol: str
+) -> None:
+    """The same frame, update after update, for any price, divisor and name."""
+    quote = reliance()
+    quote.rename(replace(quote.instrument, symbol=symbol))
+    for ltp, volume, seconds in updates:
+        given_tick = tick(
+            ltp=ltp, volume=volume, close=close, locator=locator, lut=NOON + seconds * SECOND
+        )
+        quote.update(given_tick, NOON + 41_000 * SECOND)
+        now = NOON + 42_000 * SECOND
+        assert quote.frame(now) == text_frame(quote.market_data(now))

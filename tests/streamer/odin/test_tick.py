@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -24,7 +25,7 @@ from streamer.odin.messages import (
     tick_of,
 )
 from streamer.odin.tags import Tag
-from streamer.odin.tick import read_ticks
+from streamer.odin.tick import read_ticks, read_ticks_plainly
 from streamer.odin.times import parse_stamp
 from tests import strategies
 
@@ -36,6 +37,21 @@ T = Touchline(
 TEXT = encode(T)
 TICK = tick_of(T)
 Other = TypeVar("Other")
+Read = Callable[[bytes], list[Ticks | bytes] | None]
+
+with_each_reader = pytest.mark.parametrize(
+    "read",
+    [
+        pytest.param(read_ticks_plainly, id="plain"),
+        pytest.param(
+            read_ticks,
+            id="compiled",
+            marks=pytest.mark.skipif(
+                read_ticks is read_ticks_plainly, reason="no compiled reader is installed"
+            ),
+        ),
+    ],
+)
 NOT_SHOWN = {
     *(Tag.LTQ, Tag.ATP, Tag.OPEN_INTEREST),
     *(Tag.BID_QUANTITY, Tag.BID, Tag.ASK_QUANTITY, Tag.ASK, Tag.TOTAL_BUY, Tag.TOTAL_SELL),
@@ -69,14 +85,17 @@ def is_read_alike(ticks: list[Tick | bytes], text: bytes) -> bool:
     return isinstance(found, Touchline) and ticks == [tick_of(found)]
 
 
+@with_each_reader
 @given(st.lists(strategies.touchlines(), min_size=1, max_size=4))
-def test_touchlines_of_our_own_layout_are_read_at_once(touchlines: list[Touchline]) -> None:
+def test_touchlines_of_our_own_layout_are_read_at_once(
+    read: Read, touchlines: list[Touchline]
+) -> None:
     """All of a body, in order, as the general reader reads them."""
     plain = [
         replace(each, oi_change="", oi_high="", oi_low="", execution_range="")
         for each in touchlines
     ]
-    found = read_ticks(body_of(*map(encode, plain)))
+    found = read(body_of(*map(encode, plain)))
     assert one_by_one(found or []) == [tick_of(each) for each in plain]
 
 
@@ -91,20 +110,24 @@ def test_in_any_layout_ticks_stand_in_place_of_touchlines(messages: list[ServerM
     ]
 
 
+@with_each_reader
 @given(st.integers(0, len(TEXT)), st.binary(max_size=4), st.integers(0, 4))
-def test_a_damaged_text_is_never_read_as_anything_else(place: int, noise: bytes, cut: int) -> None:
+def test_a_damaged_text_is_never_read_as_anything_else(
+    read: Read, place: int, noise: bytes, cut: int
+) -> None:
     """Where a damaged text is read at once at all, the general reader reads the same."""
     text = TEXT[:place] + noise + TEXT[place + cut :]
-    found = one_by_one(read_ticks(body_of(text)) or [])
+    found = one_by_one(read(body_of(text)) or [])
     assume(found and isinstance(found[0], Tick))
     assert is_read_alike(found, text)
 
 
+@with_each_reader
 @given(st.integers(0, len(TEXT)), st.sampled_from([b"0", b"9", b"-", b".", b"|", b" ", b""]))
-def test_nor_is_one_with_digits_changed(place: int, noise: bytes) -> None:
+def test_nor_is_one_with_digits_changed(read: Read, place: int, noise: bytes) -> None:
     """The same, where damage is most likely to look like a value."""
     text = TEXT[:place] + noise + TEXT[place + 1 :]
-    found = one_by_one(read_ticks(body_of(text)) or [])
+    found = one_by_one(read(body_of(text)) or [])
     assume(found and isinstance(found[0], Tick))
     assert is_read_alike(found, text)
 
@@ -123,25 +146,54 @@ def test_damage_between_texts_is_seen(near: int, is_first: bool, noise: bytes, c
     assert list(map(str, problems)) == list(map(str, same_problems))
 
 
-def test_other_texts_come_as_they_are() -> None:
+@with_each_reader
+def test_other_texts_come_as_they_are(read: Read) -> None:
     """A heartbeat among touchlines, and nothing at all."""
     beat = encode(Heartbeat(sent=SENT))
-    found = read_ticks(body_of(TEXT, TEXT, beat, TEXT))
+    found = read(body_of(TEXT, TEXT, beat, TEXT))
     assert found == [Ticks(SENT, [TICK, TICK]), beat, Ticks(SENT, [TICK])]
-    assert read_ticks(b"") == []
+    assert read(b"") == []
 
 
-def test_an_identity_that_is_none_is_left_to_the_general_reader() -> None:
+@with_each_reader
+def test_an_identity_that_is_none_is_left_to_the_general_reader(read: Read) -> None:
     """Token 0 and numbers beyond 31 bits name no instrument."""
     for token in (b"0", b"2147483648"):
-        assert read_ticks(body_of(TEXT.replace(b"|7=2885|", b"|7=%b|" % token))) is None
+        assert read(body_of(TEXT.replace(b"|7=2885|", b"|7=%b|" % token))) is None
 
 
-def test_native_blocks_are_left_to_the_general_reader() -> None:
+@with_each_reader
+def test_native_blocks_are_left_to_the_general_reader(read: Read) -> None:
     """They may hold the byte that stands between texts."""
     sent = replace(T, segment=2, token=2)
     body = body_of(TEXT, encode_native(sent, SENT))
-    assert read_ticks(body) is None
+    assert read(body) is None
     found, problems = decode_body_as_ticks(body)
     assert one_by_one(found) == [TICK, tick_of(replace(sent, volume=0, high_52=0, low_52=0))]
     assert problems == []
+
+
+bodies = st.lists(
+    st.sampled_from([TEXT, TEXT.replace(b"|7=2885|", b"|7=11536|"), encode(Heartbeat(sent=SENT))])
+    | strategies.touchlines().map(encode)
+    | strategies.server_messages.map(encode),
+    max_size=5,
+).map(lambda texts: body_of(*texts))
+noises = st.binary(max_size=3) | st.sampled_from(
+    [b"|", b"\x02", b"0", b"9" * 19, b"=", b"\x0200000"]
+)
+damages = st.lists(st.tuples(st.integers(0, 2000), noises, st.integers(0, 3)), max_size=3)
+
+
+@pytest.mark.skipif(read_ticks is read_ticks_plainly, reason="no compiled reader is installed")
+@given(bodies, damages)
+def test_the_compiled_reader_reads_as_the_plain_one(
+    body: bytes, damage: list[tuple[int, bytes, int]]
+) -> None:
+    """Whatever a body holds, damaged or not; days that were read before make no difference."""
+    for place, noise, cut in damage:
+        place = min(place, len(body))
+        body = body[:place] + noise + body[place + cut :]
+    wanted = read_ticks_plainly(body)
+    assert read_ticks(body) == wanted
+    assert read_ticks(body) == wanted
