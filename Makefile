@@ -4,7 +4,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-COMPILED := $(wildcard streamer/*.cpp streamer/odin/*.cpp)
+COMPILED := $(wildcard */*.cpp */*/*.cpp)
 
 .PHONY: replay test lint types imports tests format bench clean
 
@@ -35,7 +35,7 @@ bench: .venv/test-ready
 	$(BIN)/python -m tests.benchmarks report --run
 
 clean:
-	rm -f streamer/*.so streamer/odin/*.so
+	rm -f simulator/*.so streamer/*.so streamer/odin/*.so
 	rm -rf .venv tests/guide/node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/bin/python:

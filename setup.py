@@ -18,6 +18,6 @@ FLAGS = (
 setup(
     ext_modules=[
         Extension(name, [f"{name.replace('.', '/')}.cpp"], extra_compile_args=FLAGS, optional=True)
-        for name in ("streamer._spelling", "streamer.odin._reading")
+        for name in ("simulator._writing", "streamer._spelling", "streamer.odin._reading")
     ]
 )

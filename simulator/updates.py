@@ -21,6 +21,7 @@ from simulator.columns import DEPTH_LEVELS, Batch, Int32Array, Int64Array
 from simulator.depth import made_up_levels, made_up_orders
 from simulator.fold import DEPTH_COLUMNS
 from simulator.recording import Recording
+from streamer import native
 from streamer.instruments import tick_size
 from streamer.ist import NS_PER_SECOND, ist_date, ist_datetime
 from streamer.odin.framing import Run
@@ -75,6 +76,7 @@ _DEPTH = tuple(
         *(f"{side}_{figure}_{n}" for n in range(2, 6) for figure in ("qty", "price", "orders")),
     )
 )
+_writing = native.part("simulator._writing")
 _LEVEL_PRICES = frozenset(f"{side}_price_{n}" for side in ("bid", "ask") for n in range(2, 6))
 
 
@@ -97,6 +99,7 @@ class Layout:
         figures = Struct(f"={len(self.names)}q")
         self.unpack, self._unpack_from = figures.unpack, figures.unpack_from
         self._row_bytes = figures.size
+        self._key_numbers = np.array(self.keys, dtype=np.int64).reshape(-1, 2)
 
     def pack(self, folded: Batch) -> npt.NDArray[np.void]:
         """Return the rows, each as the bytes of its figures."""
@@ -129,9 +132,6 @@ class Layout:
 
     def with_texts(self, rows: PackedRows, texts_of: Set[InstrumentKey]) -> PackedRows:
         """Return rows with the touchlines of these instruments written as text."""
-        # Not at the top: polars takes long to import, and only fast replays need it.
-        from simulator.texts import touchline_texts
-
         wanted = np.array([key in texts_of for key in self.keys], dtype=np.bool_)
         has_text = wanted[rows.instrument]
         figures = rows.figures.view(np.int64).reshape(len(rows.ts), len(self.names))
@@ -139,14 +139,35 @@ class Layout:
         if not has_text.all():
             figures, ts, instrument = figures[has_text], ts[has_text], instrument[has_text]
         before = np.concatenate(([0], np.cumsum(has_text, dtype=np.int64)))
+        run = self.run(ts, instrument, figures) if len(ts) else NO_TEXTS
+        return rows._replace(texts=RowTexts(texts_of, run, before))
+
+    def run(self, ts: Int64Array, instrument: Int32Array, figures: Int64Array) -> Run:
+        """
+        Return the touchline of each of some rows as text (209), side by side.
+
+        Args:
+            ts: Their times.
+            instrument: Their instruments, by their numbers.
+            figures: What is packed of them, a row each.
+
+        """
+        if _writing is not None:
+            framed, marks = _writing.run(self._key_numbers, figures, len(self.names), instrument)
+            return Run(memoryview(framed), memoryview(marks).cast("q"))
+        # Not at the top: polars takes long to import, and only fast replays need it.
+        from simulator.texts import touchline_texts
+
         columns = {
             name: np.ascontiguousarray(figures[:, column]) for column, name in enumerate(self.names)
         }
-        run = touchline_texts(self.keys, ts, instrument, columns) if len(ts) else NO_TEXTS
-        return rows._replace(texts=RowTexts(texts_of, run, before))
+        return touchline_texts(self.keys, ts, instrument, columns)
 
     def text(self, key: InstrumentKey, packed: bytes | memoryview, row: int) -> bytes:
         """Return the touchline of one of some packed rows as text (209)."""
+        if _writing is not None:
+            text: bytes = _writing.text(*key, packed, row * self._row_bytes)
+            return text
         figures = self._unpack_from(packed, row * self._row_bytes)
         return encode_plain_touchline(
             *key, *figures[:_LOCATOR_AT], *figures[_LOCATOR_AT + 1 : len(_TOUCHLINE)]

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simulator.columns import MAX_PRICE, MAX_QUANTITY, Int64Array
 from simulator.texts import touchline_texts
+from streamer.native import part
 from streamer.odin.messages import Touchline, encode_plain_touchline, encode_touchline
 
 SECOND = 10**9
@@ -98,3 +100,71 @@ def test_many_texts_are_those_of_each(rows: list[dict[str, int]]) -> None:
     assert texts.texts() == [direct(row) for row in rows]
     framed = b"".join(b"\x02%05d%b" % (len(text), text) for text in texts.texts())
     assert texts.framed[texts.marks[0] : texts.marks[-1]] == framed
+
+
+PACKED = (
+    *("ltp", "ltq", "volume", "atp", "bid_qty", "bid_price", "ask_qty", "ask_price"),
+    *("total_buy_qty", "total_sell_qty", "open", "high", "low", "prev_close", "ltt", "ts"),
+    *("locator", "week_52_high", "week_52_low", "open_interest", "sent"),
+)
+"""A row as it is packed; more may follow."""
+DEPTH = (7, 8)
+
+writing = part("simulator._writing")
+needs_compiled = pytest.mark.skipif(writing is None, reason="no compiled writer is installed")
+
+
+def packed(row: dict[str, int]) -> tuple[int, ...]:
+    """A row as the writer is given it."""
+    return (*((row | {"locator": 100, "sent": row["ts"]})[name] for name in PACKED), *DEPTH)
+
+
+@needs_compiled
+@given(
+    rows=st.lists(
+        st.builds(lambda row, ltt: row | {"ltt": ltt}, one_row, times | st.integers(-(10**18), 0)),
+        min_size=1,
+        max_size=20,
+    )
+)
+@example(rows=[LEAST, LEAST | {"ltp": 1, "prev_close": 2}, LEAST | {"ltp": 3, "prev_close": 2}])
+@example(rows=[LEAST | {"ts": day * 86_400 * SECOND} for day in range(3650, 40_000, 7)])
+def test_compiled_texts_are_those_of_each(rows: list[dict[str, int]]) -> None:
+    """One by one or side by side, whatever the figures and times, the bytes are the same."""
+    figures = np.array([packed(row) for row in rows], dtype=np.int64)
+    framed, marks = writing.run(
+        np.array(KEYS, dtype=np.int64),
+        figures,
+        figures.shape[1],
+        column(rows, "instrument").astype(np.int32),
+    )
+    wanted = [direct(row) for row in rows]
+    assert framed == b"".join(b"\x02%05d%b" % (len(text), text) for text in wanted)
+    ends = np.cumsum([0, *(len(text) + 6 for text in wanted)])
+    assert np.frombuffer(marks, dtype=np.int64).tolist() == ends.tolist()
+    size = figures.strides[0]
+    assert [
+        writing.text(*KEYS[row["instrument"]], figures, number * size)
+        for number, row in enumerate(rows)
+    ] == wanted
+
+
+@needs_compiled
+def test_what_cannot_be_written_compiled_is_told() -> None:
+    """Rows that are none, instruments that are none, prices that nothing can be computed with."""
+    figures = np.array([packed(LEAST)], dtype=np.int64)
+    keys, first = np.array(KEYS, dtype=np.int64), np.zeros(1, dtype=np.int32)
+    width = figures.shape[1]
+    with pytest.raises(ValueError, match="found 23 numbers, expected 1 rows of 22"):
+        writing.run(keys, figures, width - 1, first)
+    for instrument in (-1, len(KEYS)):
+        with pytest.raises(ValueError, match=f"found instrument {instrument}, expected 0 to 2"):
+            writing.run(keys, figures, width, first + instrument)
+    with pytest.raises(ValueError, match="found 184 bytes from 184 on, expected a row of 168"):
+        writing.text(1, 2885, figures, figures.nbytes)
+    for price in (-1, 2**50):
+        figures[0, PACKED.index("ltp")] = price
+        with pytest.raises(ValueError, match=f"found the prices {price} and 0"):
+            writing.text(1, 2885, figures, 0)
+        with pytest.raises(ValueError, match=f"found the prices {price} and 0"):
+            writing.run(keys, figures, width, first)
