@@ -1,10 +1,10 @@
 """
-The ratios to peers that must not be lost again: half-way between 1 and the goal, or what is held
-while others use the machine.
+The ratios to peers that must not be lost again: half-way between 1 and the goal, or less where
+the product is not far above that.
 
 Processor time is compared, not the clock's, and the best of some tries counts,
-so that a busy machine does not fail them. Each try checks besides that every
-message arrives, in order.
+so that a busy machine does not fail them; ``make test`` runs them when nothing
+else runs. Each try checks besides that every message arrives, in order.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from streamer.native import in_use
 from tests.benchmarks import _replaying, _tape
 from tests.benchmarks._load import PRODUCT, Bench, Figures, TooBusy
 from tests.benchmarks._machine import resident_bytes
@@ -30,6 +32,10 @@ LONGER = 0.5
 
 LEAST_S = 0.01
 ROWS = 50_000
+COMPILED = {True: 4.5, False: 7.5}
+PLAIN = {True: 2.7, False: 4.5}
+"""How many times what a row costs us it costs the pipeline, with messages made and without."""
+
 MOST_KB = 17.0
 """Of memory for an idle connection; what else the machine does is nothing to it."""
 
@@ -63,17 +69,6 @@ def best(ratio: Callable[[], float], wanted: float) -> float:
     return max(found)
 
 
-def same_for_all(burst: int) -> Workload:
-    """Return a load of which each of 100 clients gets everything."""
-    return Workload(clients=100, burst=burst, instruments=burst, subscribed=burst, seconds=SECONDS)
-
-
-def times(bench: Bench, peer: str, workload: Workload, cost: Callable[[Figures], float]) -> float:
-    """Return how many times what a message costs us it costs a peer."""
-    theirs = cost(bench.measure(peer, workload))
-    return theirs / cost(bench.measure(PRODUCT, workload))
-
-
 def cpu_us(figures: Figures) -> float:
     """Return the processor time of a message."""
     return float(figures["us_per_message"])
@@ -84,34 +79,84 @@ def own_us(figures: Figures) -> float:
     return float(max(figures["user_s"], LEAST_S) / figures["received"] * 1e6)
 
 
-def test_bursts_cost_a_fraction_of_what_they_cost_broadcast(bench: Bench) -> None:
-    """A burst of 8 updates to 100 clients takes websockets.broadcast 5.5 times the time."""
-    assert best(lambda: times(bench, "broadcast", same_for_all(8), cpu_us), 5.5) >= 5.5
+def hold(
+    bench: Bench,
+    workload: Workload,
+    wanted: dict[str, float],
+    cost: Callable[[Figures], float] = cpu_us,
+    **how: Any,
+) -> None:
+    """See that what a message costs peers is so many times what it costs us; some tries of each."""
+    here = bench.variants()
+    left = {peer: ratio for peer, ratio in wanted.items() if peer in here}
+    told: dict[str, list[float]] = {peer: [] for peer in left}
+    for _ in range(TRIES):
+        try:
+            ours = cost(bench.measure(PRODUCT, workload, **how))
+            for peer in list(left):
+                told[peer].append(cost(bench.measure(peer, workload, **how)) / ours)
+                if told[peer][-1] >= left[peer]:
+                    del left[peer]
+        except TooBusy:
+            continue
+        if not left:
+            return
+    if not any(told.values()):
+        pytest.skip("others take the receiver's core")
+    assert not left, f"expected {left}, found {told}"
+
+
+def same_for_all(clients: int, burst: int, seconds: float = SECONDS) -> Workload:
+    """Return a load of which each client gets everything."""
+    return Workload(
+        clients=clients, burst=burst, instruments=burst, subscribed=burst, seconds=seconds
+    )
+
+
+@pytest.mark.parametrize("clients", [100, 500])
+def test_bursts_cost_a_fraction_of_what_they_cost_others(bench: Bench, clients: int) -> None:
+    """Bursts of 8 updates: half-way to the goals, and not far from what C takes."""
+    hold(bench, same_for_all(clients, 8), {"broadcast": 5.5, "node ws": 1.3, "C": 0.6})
+
+
+def test_long_bursts_cost_a_small_fraction_of_broadcast(bench: Bench) -> None:
+    """Bursts of 64 updates: half-way to the goal."""
+    hold(bench, same_for_all(100, 64), {"broadcast": 8})
+
+
+def test_compressed_bursts_cost_a_fraction_of_broadcast(bench: Bench) -> None:
+    """Bursts of 8 updates to clients with permessage-deflate: half-way to the goal."""
+    hold(bench, same_for_all(100, 8), {"broadcast": 2.5}, compression="deflate")
+
+
+def test_a_single_update_costs_less_than_others_take(bench: Bench) -> None:
+    """One update a turn, which is the system's send() for the most part."""
+    hold(bench, same_for_all(100, 1, LONGER), {"broadcast": 1.1, "naive": 1.5, "C": 0.5})
 
 
 def test_a_single_update_costs_less_than_broadcast_outside_the_system(bench: Bench) -> None:
     """One update to 500 clients takes broadcast 1.6 times the time that is not the system's."""
-    workload = Workload(clients=500, burst=1, instruments=1, subscribed=1, seconds=LONGER)
-    assert best(lambda: times(bench, "broadcast", workload, own_us), 1.6) >= 1.6
+    hold(bench, same_for_all(500, 1, LONGER), {"broadcast": 1.6}, own_us)
 
 
-def test_subscriptions_of_their_own_cost_a_fraction_of_broadcast(bench: Bench) -> None:
-    """200 clients with 200 of 2,000 instruments each take broadcast 2.7 times the time."""
+def test_subscriptions_of_their_own_cost_a_fraction_of_others(bench: Bench) -> None:
+    """200 clients with 200 of 2,000 instruments each: half-way to the goals."""
     workload = Workload(clients=200, burst=64, instruments=2000, subscribed=200, seconds=SECONDS)
-    assert best(lambda: times(bench, "broadcast", workload, cpu_us), 2.7) >= 2.7
+    hold(bench, workload, {"broadcast": 3.5, "naive": 5.5})
 
 
 def test_a_replay_is_times_a_straightforward_pipeline(tmp_path: Path) -> None:
-    """Reading the feed takes a pipeline 4.5 times our processor time, 2.7 with messages made."""
+    """Reading the feed, and making messages: half-way to the goals, less where nothing compiles."""
+    wanted = COMPILED if "streamer.odin._reading" in in_use() else PLAIN
     tape = _tape.write(tmp_path / "tape.parquet", ROWS, 500)
 
     def ratio() -> float:
         """Return how far both are above what is wanted; 1 is as wanted."""
         theirs: float = _replaying.pipeline(tape, ROWS // 5)["us_a_row"]
         found: list[float] = []
-        for makes_json, wanted in ((True, 2.7), (False, 4.5)):
+        for makes_json, times in wanted.items():
             ours = _replaying.product(tmp_path, tape, ROWS, makes_json=makes_json)
-            found.append(theirs / ours["us_a_row"] / wanted)
+            found.append(theirs / ours["us_a_row"] / times)
         return min(found)
 
     assert best(ratio, 1.0) >= 1.0
