@@ -115,7 +115,7 @@ async def exchange_kept(world: World) -> None:
     await world.settle(back)
     expect_that(back.data(), f"data of {stock.label}", "none")
     for message in back.data():
-        told = (message.get("symbol"), message.get("exchange"), message.get("token"))
+        told = (message.get("symbol"), message.get("exchange"), str(message.get("token")))
         expect_equal(told, (stock.symbol, stock.exchange, stock.token), of="the instrument")
 
 

@@ -64,8 +64,44 @@ SPOILS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
         "What is asked in a binary frame is answered in one; a client that reads text has nothing.",
     ),
     "updates-out-of-order": (
-        ("LIM-420",),
-        "An update that waits for the next to overtake it is missing from five that are counted.",
+        ("LIM-420", "MKT-030", "MKT-040"),
+        "An update that waits for the next to overtake it is missing from those that are counted.",
+    ),
+    "price-in-paise": (
+        ("RES-320", "RES-500"),
+        "That a quote is news of a feed that came back is told by its price.",
+    ),
+    "prices-in-single-precision": (
+        ("RES-320", "RES-500"),
+        "That a quote is news of a feed that came back is told by its price.",
+    ),
+    "quotes-of-others-leak": (
+        ("PER-130",),
+        "That a share of BSE comes back as one is told by the data that come.",
+    ),
+    "subscriptions-newest-first": (
+        ("LIM-100",),
+        "Which stocks have room below the limit is told in the order of the subscriptions.",
+    ),
+    "symbols-beside-wrong-tokens": (
+        ("LIM-100",),
+        "Which stocks have room below the limit is told in the order of the subscriptions.",
+    ),
+    "last-quote-while-closed": (
+        ("PER-170",),
+        "Who comes back in the evening is to hear nothing before the morning.",
+    ),
+    "notice-at-each-connect": (
+        ("RES-500",),
+        "That a mute feed brings no notice is seen by a client that has had none.",
+    ),
+    "acknowledged-before-durable": (
+        ("DAT-900.subscribed",),
+        "A share whose unsubscribe is lost comes back and brings its data.",
+    ),
+    "subscriptions-dropped-at-close": (
+        ("DAT-340", "DAT-650"),
+        "What the next day brings is seen by clients that stay subscribed over the night.",
     ),
     "subscribe-refused-while-closed": (
         ("MKT-*", "PER-170", "RES-410", "RES-420"),

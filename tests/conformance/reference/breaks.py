@@ -144,7 +144,7 @@ status-lacks-timezone | S-7 | market_status has no timezone.
 no-phase-pre-open | S-7 | The quarter of an hour before a session is called closed.
 next-open-tomorrow | S-7 | next_open is tomorrow morning, weekend or not.
 next-close-today | S-7 | next_close is today's, even if it is past.
-upstream-always-connected | S-7 | upstream says connected while the feed is away.
+upstream-always-connected | S-7 C-5 | upstream says connected while the feed is away.
 pong-without-alive | S-8 | A pong has the status success.
 
 MSG
