@@ -17,6 +17,8 @@ from typing import Any
 
 import msgspec
 
+from streamer import native
+
 __all__ = ["MAX_FAULTS", "Circumstances", "FaultEvent", "of_this_process"]
 
 MAX_FAULTS = 200
@@ -92,6 +94,7 @@ def of_this_process(*, simulated: bool | None) -> Circumstances:
     # Not installed, it is not used: the feed compresses with zlib.
     with contextlib.suppress(PackageNotFoundError):
         versions["isal"] = version("isal")
+    versions["compiled"] = ", ".join(native.in_use()) or "nothing"
     cores = os.cpu_count() or 1
     return Circumstances(
         command=shlex.join(["odin-sim", *sys.argv[1:]]),

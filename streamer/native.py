@@ -13,7 +13,7 @@ from typing import Any, Final
 
 SWITCH: Final = "ODIN_NATIVE"
 
-_in_use: list[str] = []
+_in_use: dict[str, None] = {}
 
 
 def part(name: str) -> Any:
@@ -24,7 +24,7 @@ def part(name: str) -> Any:
         found = import_module(name)
     except ImportError:
         return None
-    _in_use.append(name)
+    _in_use[name] = None
     return found
 
 

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from streamer.native import part
+
 _PACKAGES = (
     "odin-streamer",
     "websockets",
@@ -19,6 +21,7 @@ _PACKAGES = (
     "isal",
     "uvloop",
 )
+_COMPILED = ("simulator._writing", "streamer._spelling", "streamer.odin._reading")
 
 
 def machine() -> dict[str, object]:
@@ -29,6 +32,7 @@ def machine() -> dict[str, object]:
         "load_before": round(os.getloadavg()[0], 2),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
+        "compiled": [name for name in _COMPILED if part(name)],
         "versions": {name: version(name) for name in _PACKAGES if _is_installed(name)},
     }
 
@@ -55,9 +59,11 @@ def describe(found: dict[str, object]) -> str:
     versions = found["versions"]
     assert isinstance(versions, dict)
     packages = ", ".join(f"{name} {number}" for name, number in versions.items())
+    compiled = found.get("compiled") or ["nothing"]
+    assert isinstance(compiled, list)
     return (
         f"{found['processor']}, {found['cores']} cores, load {found['load_before']} before,"
-        f" {found['system']}\nPython {found['python']}, {packages}"
+        f" {found['system']}\nPython {found['python']}, {packages}; compiled: {', '.join(compiled)}"
     )
 
 

@@ -20,6 +20,7 @@ from typing import IO
 
 import msgspec
 
+from streamer.native import SWITCH
 from tests.benchmarks._adapter import Config
 from tests.benchmarks._load import BUSIEST, NAP_US, Bench, Figures
 from tests.benchmarks._machine import peak_bytes
@@ -88,11 +89,20 @@ def without_isal(folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(hidden)}
 
 
+def without_compiled() -> dict[str, str]:
+    """Return an environment in which no compiled part runs."""
+    return {**os.environ, SWITCH: "0"}
+
+
 def product(
-    folder: Path, tape: Path, rows: int, *, makes_json: bool, with_isal: bool = True
+    folder: Path,
+    tape: Path,
+    rows: int,
+    *,
+    makes_json: bool,
+    environ: Mapping[str, str] | None = None,
 ) -> Figures:
     """Replay through the feed and the adapter, each in a process."""
-    environ = None if with_isal else without_isal(folder)
     with process([*REPLAY, "--feed-only", str(tape)], environ) as feed:
         config = Config(
             url=address(feed, "ODIN feed"),

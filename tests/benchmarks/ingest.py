@@ -11,6 +11,7 @@ What comes out is compared with what went in.
 
 Then the way of an update through the server, step by step: each step is what it
 takes longer than the one before. The last one makes a message for every update.
+Where parts are compiled the same is shown beside it with Python code in their place.
 
 It does not show sockets (``replay``, ``fanout``).
 """
@@ -18,13 +19,17 @@ It does not show sockets (``replay``, ``fanout``).
 from __future__ import annotations
 
 import json
+import os
 import random
 import statistics
+import subprocess
+import sys
 import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from streamer.native import SWITCH, in_use
 from streamer.odin import framing
 from streamer.odin.framing import encode_frames
 from streamer.odin.messages import Tick
@@ -193,6 +198,22 @@ def steps(rounds: int, updates: int) -> dict[str, float]:
     return found
 
 
+def plain_steps(rounds: int, updates: int) -> dict[str, float]:
+    """Return what :func:`steps` does of a process in which nothing compiled runs."""
+    code = (
+        "import json; from tests.benchmarks.ingest import steps; "
+        f"print(json.dumps(steps({rounds}, {updates})))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, SWITCH: "0"},
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    found: dict[str, float] = json.loads(answer.stdout)
+    return found
+
+
 def _seconds(act: Callable[[], object]) -> float:
     """Return what processor time something takes."""
     began = time.process_time()
@@ -227,8 +248,10 @@ def show(answer: Answer) -> None:
     for name in next(iter(rates.values())):
         print(f"{name:<44}" + "".join(f"{row[name]:>11,.0f}" for row in rates.values()))
     print(f"\nof an update in a frame of {PER_FRAME[-1]}, microseconds of a core")
+    plain: dict[str, float] = answer["plain_steps_us"]
+    print(f"{'':<44}{'as it runs':>11}" + f"{'plain':>11}" * bool(plain))
     for name, us in answer["steps_us"].items():
-        print(f"{name:<44}{us:>11.2f}")
+        print(f"{name:<44}{us:>11.2f}" + (f"{plain[name]:>11.2f}" if plain else ""))
     print("\nwritten in frames of 32, messages a core-second")
     for name, rate in answer["written_per_s"].items():
         print(f"{name:<44}{rate:>11,.0f}")
@@ -243,6 +266,7 @@ def main(arguments: Sequence[str]) -> int:
         return {
             "messages_per_s": measure(options.rounds, updates),
             "steps_us": steps(options.rounds, updates),
+            "plain_steps_us": plain_steps(options.rounds, updates) if in_use() else {},
             "written_per_s": compress_rates(updates),
             "goals": [],
         }

@@ -7,7 +7,7 @@ subscribes to everything (a message for every row) or with nobody left who
 subscribes (no message). The pipeline does the same in the way that is written
 first: a dictionary, a compressed frame and an awaited send for each row, and a
 dictionary and ``json.dumps`` at the other end. Where isal is installed, which
-compresses, the product runs without it too.
+compresses, or parts are compiled, the product runs without them too.
 
 Then a whole day of 3,000 stocks, as ``odin-sim synth`` makes it, through the
 whole program to one WebSocket client that subscribes to all of it; the client
@@ -30,6 +30,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from streamer.native import in_use
 from streamer.odin.framing import FAST_COMPRESS
 from tests.benchmarks import _replaying, _tape
 from tests.benchmarks._command import Answer, Goal, at_least, at_most, parser, run
@@ -43,6 +44,7 @@ MOST_GROWTH_MB = 32.0
 
 EVERY, NONE, PIPELINE = "a message for every row", "nobody subscribes", "pipeline"
 WITHOUT_ISAL = f"{EVERY}, no isal"
+PLAIN = f"{EVERY}, nothing compiled"
 
 
 def compare(folder: Path, rows: int, rounds: int) -> dict[str, Figures]:
@@ -56,7 +58,11 @@ def compare(folder: Path, rows: int, rounds: int) -> dict[str, Figures]:
     }
     if FAST_COMPRESS is not None:
         kinds[WITHOUT_ISAL] = lambda: _replaying.product(
-            folder, tape, rows, makes_json=True, with_isal=False
+            folder, tape, rows, makes_json=True, environ=_replaying.without_isal(folder)
+        )
+    if in_use():
+        kinds[PLAIN] = lambda: _replaying.product(
+            folder, tape, rows, makes_json=True, environ=_replaying.without_compiled()
         )
     found: dict[str, list[Figures]] = {name: [] for name in kinds}
     for number in range(rounds):
@@ -120,10 +126,10 @@ def goals(answer: dict[str, Any]) -> list[Goal]:
 def show(answer: Answer) -> None:
     """Print the tables."""
     if rows := answer.get("two_processes"):
-        print(f"\n{'two processes':<34}{'rows/s':>11}{'CPU us a row: feed':>20}{'streamer':>10}")
+        print(f"\n{'two processes':<42}{'rows/s':>11}{'CPU us a row: feed':>20}{'streamer':>10}")
         for name, row in rows.items():
             print(
-                f"{name:<34}{row['rows_per_s']:>11,.0f}{row['feed_us_a_row']:>20.2f}"
+                f"{name:<42}{row['rows_per_s']:>11,.0f}{row['feed_us_a_row']:>20.2f}"
                 f"{row['us_a_row']:>10.2f}"
             )
     if day := answer.get("day"):
