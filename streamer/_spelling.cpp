@@ -140,30 +140,71 @@ bool text(PyObject* object, std::string_view& found) {
     return true;
 }
 
+// Appends a price in rupees, or null for one that is unknown. False with an exception.
+bool add_price(std::string& to, std::string_view name, int64_t scaled, double locator,
+               bool may_be_unknown) {
+    Number number;
+    to.append(name);
+    if (scaled == 0 && may_be_unknown) {
+        to.append("null");
+        return true;
+    }
+    if (!number.real(static_cast<double>(scaled) / locator)) {
+        return false;
+    }
+    to.append(number.text());
+    return true;
+}
+
 PyObject* speller_keep(PyObject* object, PyObject* const* given, Py_ssize_t count) {
     auto* self = reinterpret_cast<Speller*>(object);
-    std::string_view closes, range;
-    int64_t locator, close;
-    if (!has(count, 4) || !text(given[0], closes) || !text(given[1], range)
-        || !integer(given[2], locator) || !integer(given[3], close)) {
+    enum { LOCATOR, OPEN, HIGH, LOW, CLOSE, YEAR_HIGH, YEAR_LOW, NUMBERS };
+    int64_t of[NUMBERS];
+    std::string_view high_on, low_on, volume;
+    if (!has(count, NUMBERS + 3) || !text(given[NUMBERS], high_on)
+        || !text(given[NUMBERS + 1], low_on) || !text(given[NUMBERS + 2], volume)) {
         return nullptr;
     }
-    if (locator < 1 || close < 0) {
-        return PyErr_Format(PyExc_ValueError, "found a locator of %lld and a close of %lld",
-                            static_cast<long long>(locator), static_cast<long long>(close));
+    self->is_exact = true;
+    for (int n = 0; n < NUMBERS; ++n) {
+        if (!integer(given[n], of[n])) {
+            return nullptr;
+        }
+        if (of[n] < (n == LOCATOR ? 1 : 0)) {
+            return PyErr_Format(PyExc_ValueError, "found figure %d to be %lld, expected more", n,
+                                static_cast<long long>(of[n]));
+        }
+        self->is_exact = self->is_exact && of[n] < MAX_EXACT;
     }
+    const auto locator = static_cast<double>(of[LOCATOR]);
+    self->locator = locator;
+    self->close = static_cast<double>(of[CLOSE]) / locator;
     try {
-        std::string kept;
-        kept.reserve(self->head + closes.size() + range.size());
-        kept.append(self->kept, 0, self->head).append(closes).append(range);
-        self->kept = std::move(kept);
+        std::string& kept = self->kept;
+        kept.resize(self->head);
+        if (!add_price(kept, ",\"open\":", of[OPEN], locator, false)
+            || !add_price(kept, ",\"high\":", of[HIGH], locator, false)
+            || !add_price(kept, ",\"low\":", of[LOW], locator, false)
+            || !add_price(kept, ",\"close\":", of[CLOSE], locator, true)
+            || !add_price(kept, ",\"prev_close\":", of[CLOSE], locator, true)) {
+            return nullptr;
+        }
+        kept.append(",\"volume\":");
+        self->closes = kept.size();
+        if (!add_price(kept, ",\"week_52_high\":", of[YEAR_HIGH], locator, true)
+            || !add_price(kept, ",\"week_52_low\":", of[YEAR_LOW], locator, true)) {
+            return nullptr;
+        }
+        kept.append(",\"week_52_high_date\":").append(high_on);
+        kept.append(",\"week_52_low_date\":").append(low_on);
+        if (!add_price(kept, ",\"day_high\":", of[HIGH], locator, false)
+            || !add_price(kept, ",\"day_low\":", of[LOW], locator, false)) {
+            return nullptr;
+        }
+        kept.append(",\"avg_volume_5d\":").append(volume).append(",\"timestamp\":");
     } catch (const std::bad_alloc&) {
         return PyErr_NoMemory();
     }
-    self->closes = self->head + closes.size();
-    self->locator = static_cast<double>(locator);
-    self->close = static_cast<double>(close) / self->locator;
-    self->is_exact = locator < MAX_EXACT && close < MAX_EXACT;
     Py_RETURN_NONE;
 }
 
@@ -215,7 +256,7 @@ PyObject* speller_frame(PyObject* object, PyObject* const* given, Py_ssize_t cou
 
 PyMethodDef speller_methods[] = {
     {"keep", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(speller_keep)), METH_FASTCALL,
-     "Take what seldom changes."},
+     "Take the figures of the day."},
     {"frame", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(speller_frame)), METH_FASTCALL,
      "Return a message as a frame; None if its figures are too large."},
     {nullptr, nullptr, 0, nullptr},

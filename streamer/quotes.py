@@ -117,6 +117,7 @@ class Quote:
         "_figures",
         "_is_complete",
         "_is_high",
+        "_is_kept",
         "_is_low",
         "_is_spelt",
         "_judged",
@@ -165,7 +166,7 @@ class Quote:
         self._day_open = self._day_high = self._day_low = 0
         self._year_high = self._year_low = 0
         self._volume = 0
-        self._is_spelt = False
+        self._is_spelt = self._is_kept = False
         self._closes_text = b""
         self._range_text = b""
         self._is_high = self._is_low = False
@@ -183,7 +184,7 @@ class Quote:
         self._data_head = b"{" + names + b'"ltp":'
         self._speller = _spelling and _spelling.Speller(self._envelope_head + self._data_head)
         """Makes frames as :meth:`market_data` would be spelt; None where none is compiled."""
-        self._is_spelt = False
+        self._is_spelt = self._is_kept = False
 
     def begin_day_anew(self) -> None:
         """Forget the figures but not ``seq``: the feed's time went back (rule H-5)."""
@@ -319,8 +320,8 @@ class Quote:
         if self._speller is not None:
             tick = self.tick
             assert tick is not None
-            if not self._is_spelt:
-                self._spell(tick.day.locator)
+            if not self._is_kept:
+                self._keep(tick.day.locator)
             frame: bytes | None = self._speller.frame(
                 tick.ltp,
                 self._volume,
@@ -342,7 +343,7 @@ class Quote:
         """Take what a tick says of its day; what it does not say follows from the prices."""
         self._told = day
         self._is_complete = bool(day.open and day.high and day.low)
-        self._is_spelt = False
+        self._is_spelt = self._is_kept = False
         self._day_open = day.open or self._day_open or ltp
         self._day_high = day.high or max(self._day_high, ltp)
         self._day_low = day.low or (min(self._day_low, ltp) if self._day_low else ltp)
@@ -378,7 +379,7 @@ class Quote:
         if eve is not None and eve[0] == beginning.previous and is_uncertain:
             self._known_close = rounded(eve[1] / figures.factor)
             self._known_close_source = {"from": "feed", "said": eve[0].isoformat()}
-        self._is_spelt = False
+        self._is_spelt = self._is_kept = False
 
     def _judge(self, locator: int) -> None:
         """Look whether the day opened where the share can have opened."""
@@ -424,11 +425,9 @@ class Quote:
     def _spell(self, locator: int) -> None:
         """Spell what seldom changes between two updates: closes, ranges (rule M-7), flags."""
         self._is_spelt = True
-        is_high, is_low = self._is_high, self._is_low = self._has_new_high(), self._has_new_low()
-        file = self._figures
-        volume = file.avg_volume_5d
+        is_high, is_low, high_on, low_on = self._take_flags()
+        volume = self._figures.avg_volume_5d
         day_high, day_low = self._day_high, self._day_low
-        today = b'"%b"' % str(self.day).encode()
         previous = _known(self._close, locator)
         self._closes_text = (
             b',"open":%b,"high":%b,"low":%b,"close":%b,"prev_close":%b,"volume":'
@@ -445,15 +444,43 @@ class Quote:
         ) % (
             _known(day_high if is_high else self._year_high, locator),
             _known(day_low if is_low else self._year_low, locator),
-            today if is_high else _date_of(file.week_52_high),
-            today if is_low else _date_of(file.week_52_low),
+            high_on,
+            low_on,
             _price(day_high, locator),
             _price(day_low, locator),
             _NULL if volume is None else b"%d" % volume.value,
         )
         self._prices.clear()
-        if self._speller is not None:
-            self._speller.keep(self._closes_text, self._range_text, locator, self._close)
+
+    def _keep(self, locator: int) -> None:
+        """Let the compiled speller have what :meth:`_spell` spells."""
+        self._is_kept = True
+        is_high, is_low, high_on, low_on = self._take_flags()
+        volume = self._figures.avg_volume_5d
+        self._speller.keep(
+            locator,
+            self._day_open,
+            self._day_high,
+            self._day_low,
+            self._close,
+            self._day_high if is_high else self._year_high,
+            self._day_low if is_low else self._year_low,
+            high_on,
+            low_on,
+            _NULL if volume is None else b"%d" % volume.value,
+        )
+
+    def _take_flags(self) -> tuple[bool, bool, bytes, bytes]:
+        """Return whether there is a new 52-week high, and low, and how the days of both are."""
+        is_high, is_low = self._is_high, self._is_low = self._has_new_high(), self._has_new_low()
+        file = self._figures
+        today = b'"%b"' % str(self.day).encode() if is_high or is_low else _NULL
+        return (
+            is_high,
+            is_low,
+            today if is_high else _date_of(file.week_52_high),
+            today if is_low else _date_of(file.week_52_low),
+        )
 
     def _spell_price(self, ltp: int, locator: int) -> tuple[bytes, bytes]:
         """Spell a price and its distance from the previous close."""

@@ -518,29 +518,41 @@ def test_a_report_is_the_quote_and_more() -> None:
 
 
 scaled_prices = st.integers(1, 10**7) | st.integers(1, 10**18 - 1)
+known_or_not = st.just(0) | scaled_prices
+told_days = st.fixed_dictionaries(
+    {"ltp": scaled_prices, "volume": st.integers(0, 10**18 - 1)}
+    | dict.fromkeys(("open", "high", "low", "close", "high_52", "low_52"), known_or_not)
+)
+records = st.none() | st.builds(
+    lambda value, days: replace(
+        file_figure(value), on=DAY - timedelta(days=days) if days else None
+    ),
+    st.integers(1, 10**9),
+    st.integers(0, 400),
+)
 
 
 @pytest.mark.skipif("streamer._spelling" not in in_use(), reason="no compiled speller is installed")
 @given(
-    st.lists(
-        st.tuples(scaled_prices, st.integers(0, 10**18 - 1), st.integers(0, 40_000)),
-        min_size=1,
-        max_size=4,
-    ),
-    scaled_prices | st.just(0),
+    st.lists(told_days, min_size=1, max_size=4),
     st.integers(0, 9).map(lambda places: 10**places),
     st.text(min_size=1, max_size=40) | st.just("\u20b9" * 30_000),
+    st.builds(
+        Figures,
+        prev_close=records,
+        week_52_high=records,
+        week_52_low=records,
+        avg_volume_5d=records,
+    ),
 )
 def test_the_compiled_speller_spells_as_the_plain_one(
-    updates: list[tuple[int, int, int]], close: int, locator: int, symbol: str
+    days: list[dict[str, int]], locator: int, symbol: str, figures: Figures
 ) -> None:
-    """The same frame, update after update, for any price, divisor and name."""
-    quote = reliance()
+    """The same frame, update after update, for any price, divisor, name and reference."""
+    quote = beginning_with({DAY: figures})
     quote.rename(replace(quote.instrument, symbol=symbol))
-    for ltp, volume, seconds in updates:
-        given_tick = tick(
-            ltp=ltp, volume=volume, close=close, locator=locator, lut=NOON + seconds * SECOND
-        )
-        quote.update(given_tick, NOON + 41_000 * SECOND)
-        now = NOON + 42_000 * SECOND
-        assert quote.frame(now) == text_frame(quote.market_data(now))
+    now = NOON + 10_000 * SECOND
+    for number, told in enumerate(days):
+        for lut in (NOON + number * SECOND, 0):
+            quote.update(tick(locator=locator, lut=lut, **told), now)
+            assert quote.frame(now) == text_frame(quote.market_data(now))
