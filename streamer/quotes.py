@@ -219,7 +219,9 @@ class Quote:
             now: Market time.
 
         """
-        moment = min(tick.moment or now, now)
+        moment = tick.moment
+        if not moment or moment > now:
+            moment = now
         if moment >= self._day_ends:
             self._look_for_a_new_day(moment, tick.day.locator)
         self.tick = tick
