@@ -44,7 +44,7 @@ SPOILS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
         "How many stocks there are at the limit is told by the total.",
     ),
     "exchange-unknown": (
-        ("PER-*",),
+        ("PER-*", "RES-430.*"),
         "What outlives a restart is a stock of each exchange.",
     ),
     "takeover-refused": (
@@ -120,8 +120,8 @@ SPOILS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
         "The share that comes back brings its data.",
     ),
     "small-messages-alone": (
-        ("ERR-060.*",),
-        "What is nested a hundred thousand deep is longer than 8 KiB.",
+        ("ERR-060.*", "ERR-070.*", "ERR-140.long"),
+        "Deep nesting, many keys, long numbers and long names take more than 8 KiB.",
     ),
     "pong-without-alive": (
         ("MSG-900.envelope",),
