@@ -35,6 +35,7 @@ format: .venv/test-ready
 	$(BIN)/ruff check --fix .
 
 bench: .venv/test-ready
+	tests/guide/setup
 	$(BIN)/python -m tests.benchmarks report --run
 
 clean:
