@@ -16,6 +16,9 @@
 
 namespace {
 
+// Of what Python code calls here; a build of another form is not used.
+constexpr int FORM = 1;
+
 // The figures of a row, in order; more may follow.
 enum Figure {
     LTP, LTQ, VOLUME, ATP, BID_QUANTITY, BID, ASK_QUANTITY, ASK, TOTAL_BUY, TOTAL_SELL,
@@ -296,9 +299,16 @@ PyMethodDef methods[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
+int module_exec(PyObject* module) { return PyModule_AddIntConstant(module, "FORM", FORM); }
+
+PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, reinterpret_cast<void*>(module_exec)},
+    {0, nullptr},
+};
+
 PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT, "_writing", "Packed rows to texts, compiled.", 0, methods,
-    nullptr, nullptr, nullptr, nullptr,
+    module_slots, nullptr, nullptr, nullptr,
 };
 
 }  // namespace

@@ -76,7 +76,7 @@ _DEPTH = tuple(
         *(f"{side}_{figure}_{n}" for n in range(2, 6) for figure in ("qty", "price", "orders")),
     )
 )
-_writing = native.part("simulator._writing")
+_writing = native.part("simulator._writing", form=1)
 _LEVEL_PRICES = frozenset(f"{side}_price_{n}" for side in ("bid", "ask") for n in range(2, 6))
 
 

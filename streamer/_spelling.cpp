@@ -18,6 +18,9 @@
 
 namespace {
 
+// Of what Python code calls here; a build of another form is not used.
+constexpr int FORM = 1;
+
 constexpr size_t NUMBER_BYTES = 32;
 constexpr int64_t MAX_EXACT = int64_t{1} << 53;
 constexpr std::string_view PERCENT_CHANGE = ",\"percent_change\":";
@@ -281,7 +284,7 @@ int module_exec(PyObject* module) {
     }
     const int failed = PyModule_AddObjectRef(module, "Speller", type);
     Py_DECREF(type);
-    return failed;
+    return failed ? failed : PyModule_AddIntConstant(module, "FORM", FORM);
 }
 
 PyModuleDef_Slot module_slots[] = {

@@ -16,13 +16,23 @@ SWITCH: Final = "ODIN_NATIVE"
 _in_use: dict[str, None] = {}
 
 
-def part(name: str) -> Any:
-    """Return the compiled module of this name; None if Python code is to run in its place."""
+def part(name: str, form: int) -> Any:
+    """
+    Return a compiled module; None if Python code is to run in its place.
+
+    Args:
+        name: Of the module.
+        form: Which of its forms the caller knows. A build that stayed behind when the sources
+            went on has another, and is not used.
+
+    """
     if os.environ.get(SWITCH) == "0":
         return None
     try:
         found = import_module(name)
     except ImportError:
+        return None
+    if getattr(found, "FORM", None) != form:
         return None
     _in_use[name] = None
     return found

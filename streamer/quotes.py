@@ -43,7 +43,7 @@ _MARKET_DATA: Final = b'%b%b%b%b%d,"percent_change":%b%b%d%b%b%d}'
 _KEPT_PRICES: Final = 32
 """How many spelt prices of an instrument are kept: they go to and fro."""
 
-_spelling = native.part("streamer._spelling")
+_spelling = native.part("streamer._spelling", form=1)
 
 
 @lru_cache(maxsize=64)

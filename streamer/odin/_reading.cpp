@@ -15,6 +15,9 @@
 
 namespace {
 
+// Of what Python code calls here; a build of another form is not used.
+constexpr int FORM = 1;
+
 constexpr size_t MAX_DIGITS = 18;
 constexpr int64_t MAX_ID = 2147483647;
 constexpr size_t HEADER_BYTES = 6;
@@ -432,7 +435,10 @@ PyType_Spec reader_spec = {
 
 int module_exec(PyObject* module) {
     Owned type(PyType_FromSpec(&reader_spec));
-    return type ? PyModule_AddObjectRef(module, "TickReader", type.get()) : -1;
+    if (!type || PyModule_AddObjectRef(module, "TickReader", type.get()) < 0) {
+        return -1;
+    }
+    return PyModule_AddIntConstant(module, "FORM", FORM);
 }
 
 PyModuleDef_Slot module_slots[] = {

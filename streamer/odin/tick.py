@@ -159,7 +159,7 @@ def read_ticks_plainly(body: bytes) -> list[Ticks | bytes] | None:
     return found if size == len(body) else None
 
 
-_reading = native.part("streamer.odin._reading")
+_reading = native.part("streamer.odin._reading", form=1)
 
 read_ticks: Final[Callable[[bytes], list[Ticks | bytes] | None]] = (
     read_ticks_plainly

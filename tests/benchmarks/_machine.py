@@ -32,7 +32,7 @@ def machine() -> dict[str, object]:
         "load_before": round(os.getloadavg()[0], 2),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "compiled": [name for name in _COMPILED if part(name)],
+        "compiled": [name for name in _COMPILED if part(name, form=1)],
         "versions": {name: version(name) for name in _PACKAGES if _is_installed(name)},
     }
 

@@ -110,7 +110,7 @@ PACKED = (
 """A row as it is packed; more may follow."""
 DEPTH = (7, 8)
 
-writing = part("simulator._writing")
+writing = part("simulator._writing", form=1)
 needs_compiled = pytest.mark.skipif(writing is None, reason="no compiled writer is installed")
 
 

@@ -51,5 +51,13 @@ def test_one_switch_turns_all_of_them_off() -> None:
 def test_a_part_that_was_not_built_is_none() -> None:
     """Then Python code runs."""
     before = native.in_use()
-    assert native.part("streamer._unheard_of") is None
+    assert native.part("streamer._unheard_of", form=1) is None
+    assert native.in_use() == before
+
+
+@pytest.mark.skipif(not CAN_COMPILE, reason="nothing is compiled without a compiler")
+def test_a_build_that_stayed_behind_is_not_used() -> None:
+    """What Python code calls may have changed since."""
+    before = native.in_use()
+    assert native.part("streamer._spelling", form=0) is None
     assert native.in_use() == before
