@@ -44,7 +44,7 @@ MOST_GROWTH_MB = 32.0
 
 EVERY, NONE, PIPELINE = "a message for every row", "nobody subscribes", "pipeline"
 WITHOUT_ISAL = f"{EVERY}, no isal"
-PLAIN = f"{EVERY}, nothing compiled"
+PLAIN = f"{EVERY}, in Python"
 
 
 def compare(folder: Path, rows: int, rounds: int) -> dict[str, Figures]:
