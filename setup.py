@@ -1,5 +1,5 @@
 """
-The compiled part: an accelerator that a machine without a C++ compiler installs without.
+The compiled parts: accelerators that a machine without a C++ compiler installs without.
 
 All else stands in pyproject.toml. What is compiled here does what Python code beside it does, too.
 """

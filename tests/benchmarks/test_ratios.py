@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +59,9 @@ def best(ratio: Callable[[], float], wanted: float) -> float:
     """Return the first ratio of some tries that is as wanted, else the best."""
     found: list[float] = []
     for _ in range(TRIES):
-        try:
-            found.append(ratio())
-        except TooBusy:
-            continue
+        found.append(ratio())
         if found[-1] >= wanted:
             return found[-1]
-    if not found:
-        pytest.skip("others take the receiver's core")
     return max(found)
 
 
@@ -93,17 +89,19 @@ def hold(
     for _ in range(TRIES):
         try:
             ours = cost(bench.measure(PRODUCT, workload, **how))
-            for peer in list(left):
+        except TooBusy:
+            continue
+        for peer in list(left):
+            with suppress(TooBusy):
                 told[peer].append(cost(bench.measure(peer, workload, **how)) / ours)
                 if told[peer][-1] >= left[peer]:
                     del left[peer]
-        except TooBusy:
-            continue
         if not left:
             return
-    if not any(told.values()):
-        pytest.skip("others take the receiver's core")
-    assert not left, f"expected {left}, found {told}"
+    missed = [peer for peer in left if told[peer]]
+    assert not missed, f"expected {left}, found {told}"
+    # A server that became slower leaves the receiver more time: this hides none.
+    pytest.skip(f"the receiver had no time for what {', '.join(left)} sent, or for ours")
 
 
 def same_for_all(clients: int, burst: int, seconds: float = SECONDS) -> Workload:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 
-from streamer.outbox import Outbox, deflated_frame, text_frame
+from streamer.outbox import Outbox, deflated_frame, payload_of, text_frame
 from tests.streamer.desk import RELIANCE, SBIN, TCS, messages_in
 
 
@@ -26,6 +26,7 @@ def test_a_frame_is_what_the_library_would_have_sent(size: int) -> None:
     """The prepared frame equals websockets' own unmasked text frame, at every size class."""
     payload = b"x" * size
     assert text_frame(payload) == Frame(Opcode.TEXT, payload).serialize(mask=False)
+    assert payload_of(text_frame(payload)) == payload
 
 
 @given(st.binary(max_size=3000), st.integers(9, 15), st.booleans())
